@@ -1,0 +1,59 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+  name: "declip",
+  products: [
+    .library(name: "DeCLIP", targets: ["DeCLIP"]),
+    .executable(name: "declip-convert", targets: ["declip-convert"]),
+    .executable(name: "declip-run", targets: ["declip-run"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    // System libraries.
+    .systemLibrary(
+      name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(
+      name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+
+    // C.
+    .target(name: "CKernels"),
+    .target(name: "CImages", dependencies: ["CJPEG", "CPNG"]),
+
+    // Swift, lowest first; imports point up this list only.
+    .target(name: "Model"),
+    .target(name: "Files", dependencies: ["Model"]),
+    .target(name: "Container", dependencies: ["Model", "Files", "CKernels", "CZstd"]),
+    .target(name: "Runtime", dependencies: ["Model", "CKernels", "COpenBLAS"]),
+    .target(name: "Importers", dependencies: ["Model", "Files", "CKernels"]),
+    .target(name: "Vision", dependencies: ["Model", "Files", "CImages"]),
+    .target(name: "DeCLIP", dependencies: ["Container", "Importers", "Runtime", "Vision"]),
+
+    // Command lines.
+    .executableTarget(
+      name: "declip-convert",
+      dependencies: [
+        "DeCLIP", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "declip-run",
+      dependencies: [
+        "DeCLIP", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    // Tests.
+    .testTarget(name: "ModelTests", dependencies: ["Model"]),
+    .testTarget(name: "FilesTests", dependencies: ["Files"]),
+    .testTarget(name: "ContainerTests", dependencies: ["Container"]),
+    .testTarget(name: "ImportersTests", dependencies: ["Importers"]),
+    .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
+    .testTarget(name: "VisionTests", dependencies: ["Vision"]),
+    .testTarget(name: "DeCLIPTests", dependencies: ["DeCLIP"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

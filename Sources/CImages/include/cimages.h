@@ -1,0 +1,4 @@
+#ifndef CIMAGES_H
+#define CIMAGES_H
+
+#endif

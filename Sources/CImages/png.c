@@ -1,0 +1,1 @@
+#include "cimages.h"

@@ -1,0 +1,1 @@
+#include "ckernels_float.h"

@@ -1,0 +1,8 @@
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+// Every kernel of the project, by subject.
+#include "ckernels_storage.h"
+#include "ckernels_float.h"
+
+#endif

@@ -1,0 +1,4 @@
+#ifndef CKERNELS_FLOAT_H
+#define CKERNELS_FLOAT_H
+
+#endif

@@ -1,0 +1,4 @@
+#ifndef CKERNELS_STORAGE_H
+#define CKERNELS_STORAGE_H
+
+#endif

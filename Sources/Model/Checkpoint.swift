@@ -1,0 +1,39 @@
+/// The one canonical thing that every foreign file becomes: an architecture, its tensors by role,
+/// and what else a `.declip` file keeps.
+public struct Checkpoint: Sendable {
+  /// What the model computes.
+  public var architecture: Architecture
+  /// Every tensor of `architecture.tensors`, in the source's element type.
+  public var tensors: [TensorRole: Tensor]
+  /// The tokenizer; nil without a text tower, or where none was found.
+  public var tokenizer: TokenizerData?
+  /// Where the model comes from: source names and digests, metadata, options.
+  public var provenance: [String: String]
+  /// What the user should know about choices made on import, a sentence each.
+  public var warnings: [String]
+
+  /// Makes a checkpoint from its parts.
+  public init(
+    architecture: Architecture, tensors: [TensorRole: Tensor], tokenizer: TokenizerData? = nil,
+    provenance: [String: String] = [:], warnings: [String] = []
+  ) {
+    self.architecture = architecture
+    self.tensors = tensors
+    self.tokenizer = tokenizer
+    self.provenance = provenance
+    self.warnings = warnings
+  }
+}
+
+/// Something that weights can be read from as float32, whatever they are stored as.
+public protocol WeightSource: Sendable {
+  /// The architecture whose tensors can be read.
+  var architecture: Architecture { get }
+
+  /// Writes a tensor's elements, row-major, to `destination`, which holds exactly their number.
+  ///
+  /// Safe to call from several threads. Throws `badData` where the tensor is absent or damaged.
+  func read(
+    _ role: TensorRole, into destination: UnsafeMutableBufferPointer<Float>
+  ) throws(DeclipError)
+}
