@@ -22,7 +22,7 @@ let package = Package(
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
     // C.
-    .target(name: "CKernels"),
+    .target(name: "CKernels", exclude: ["float_vector.inc"]),
     .target(name: "CImages", dependencies: ["CJPEG", "CPNG"]),
 
     // Swift, lowest first; imports point up this list only.

@@ -2,7 +2,8 @@
 #define CKERNELS_H
 
 // Every kernel of the project, by subject.
-#include "ckernels_storage.h"
+#include "ckernels_dispatch.h"
 #include "ckernels_float.h"
+#include "ckernels_storage.h"
 
 #endif

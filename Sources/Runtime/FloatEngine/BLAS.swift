@@ -1,0 +1,26 @@
+import COpenBLAS
+
+/// OpenBLAS's single-precision products on the calling thread; all matrices are row-major.
+enum BLAS {
+  /// Must be touched once before any product, so that OpenBLAS starts no threads of its own.
+  static let isReady: Bool = {
+    declip_openblas_prepare()
+    return true
+  }()
+
+  /// `c = alpha a b + beta c` with a `[m, k]`, b `[k, n]`, or `[n, k]` where it is transposed.
+  static func multiply(
+    m: Int, n: Int, k: Int, alpha: Float = 1, _ a: UnsafePointer<Float>, stride lda: Int,
+    _ b: UnsafePointer<Float>, stride ldb: Int, isTransposed: Bool, beta: Float,
+    _ c: UnsafeMutablePointer<Float>, stride ldc: Int
+  ) {
+    if m == 1 && isTransposed {
+      cblas_sgemv(
+        CblasRowMajor, CblasNoTrans, Int32(n), Int32(k), alpha, b, Int32(ldb), a, 1, beta, c, 1)
+    } else {
+      cblas_sgemm(
+        CblasRowMajor, CblasNoTrans, isTransposed ? CblasTrans : CblasNoTrans, Int32(m), Int32(n),
+        Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
+    }
+  }
+}

@@ -1,0 +1,271 @@
+import CKernels
+import Glibc
+import Model
+
+/// Walks a plan in float32 with OpenBLAS: the reference that the other engines are measured by.
+///
+/// All memory is placed when the engine is made; running allocates nothing. An engine is used by
+/// one thread at a time; several engines may share weights and a pool used in turn.
+public final class FloatEngine {
+  /// The plan that the engine walks.
+  public let plan: Plan
+  /// Nanoseconds that each step of the last run took.
+  public private(set) var durations: [UInt64]
+
+  let pool: WorkerPool
+  let kernels: declip_float_kernels
+  let epsilon: Float
+  let patchSize: Int
+  private let weights: FloatWeights
+  private let arena: AlignedMemory
+  private let layout: ArenaLayout
+  private var operations: [FloatOperation] = []
+  private var current = 0
+
+  /// The positions of this plan's grid or context, `[rows, width]`.
+  var positions: [Float] = []
+  /// Cosines and sines of rotary positions, `[patches, headSize / 2]`.
+  var rotary: (cosine: [Float], sine: [Float]) = ([], [])
+
+  /// The input of the current run.
+  var pixels: UnsafePointer<Float>?
+  var inputWidth = 0
+  var packedTexts: PackedTexts
+
+  /// The rows of attention scores that a thread works on at a time.
+  static let scoreRows = 64
+
+  /// Places a plan in memory and binds its steps to weights.
+  ///
+  /// Throws `internal` where weights of the plan were not loaded or memory is refused.
+  public init(
+    plan: Plan, weights: FloatWeights, pool: WorkerPool, kernels: Kernels
+  ) throws(DeclipError) {
+    guard BLAS.isReady else { throw DeclipError(.internal, "OpenBLAS cannot be prepared") }
+    self.plan = plan
+    self.weights = weights
+    self.pool = pool
+    self.kernels = kernels.floats
+    epsilon = plan.transformer.layerNormEpsilon
+    patchSize = weights.architecture.vision.patchSize
+    durations = Array(repeating: 0, count: plan.steps.count)
+    packedTexts = PackedTexts(capacity: plan.tower == .text ? plan.rows : 0)
+    let patchElements = 3 * patchSize * patchSize
+    let threads = pool.threads
+    guard
+      let layout = ArenaLayout(
+        plan,
+        byteCount: { slot in
+          switch slot {
+          case .patches: Tensor.byteCount(of: [plan.rows, patchElements], .float32)
+          case .scores: Tensor.byteCount(of: [threads, Self.scoreRows, plan.rows], .float32)
+          default: Tensor.byteCount(of: [plan.rows, plan.width(of: slot)], .float32)
+          }
+        })
+    else { throw DeclipError(.usage, "the input is too large", remedy: "use a smaller --size") }
+    self.layout = layout
+    arena = try AlignedMemory(count: layout.size)
+    try placePositions()
+    for step in plan.steps { operations.append(try bind(step)) }
+  }
+
+  /// The bytes of memory that the plan's buffers take.
+  public var arenaSize: Int { layout.size }
+
+  /// The rows of an output of the last run, row-major, `plan.width(of:)` columns each.
+  ///
+  /// Valid until the next run. Empty where the plan does not compute the output.
+  public func output(_ slot: Slot) -> UnsafeBufferPointer<Float> {
+    guard slot.isOutput, let offset = layout.offsets[slot] else {
+      return .init(start: nil, count: 0)
+    }
+    let rows =
+      switch slot {
+      case .embedding: plan.tower == .text ? packedTexts.count : 1
+      default: plan.rows - 1
+      }
+    return UnsafeBufferPointer(start: arena.floats(at: offset), count: rows * plan.width(of: slot))
+  }
+
+  /// Runs a vision plan on `[3, height, width]` normalised pixels of the plan's size.
+  ///
+  /// Throws `internal` where the number of pixels is another, or the plan is one for text.
+  public func run(pixels: UnsafeBufferPointer<Float>) throws(DeclipError) {
+    guard let grid = plan.grid, let base = pixels.baseAddress,
+      pixels.count == grid.count * 3 * patchSize * patchSize
+    else {
+      throw DeclipError(.internal, "\(pixels.count) pixel values do not fit the plan's input")
+    }
+    self.pixels = base
+    inputWidth = grid.columns * patchSize
+    walk()
+    self.pixels = nil
+  }
+
+  /// Runs a text plan on token ids, each text from its start to its end token.
+  ///
+  /// All texts together must not have more tokens than the plan has rows, and each no more than
+  /// the model's context. Throws `internal` otherwise, or where an id is out of range.
+  public func run(texts: ArraySlice<[Int32]>) throws(DeclipError) {
+    guard let tower = weights.architecture.text, plan.tower == .text,
+      packedTexts.pack(
+        texts, contextLength: tower.contextLength, vocabularySize: tower.vocabularySize)
+    else { throw DeclipError(.internal, "the texts do not fit the plan's input") }
+    walk()
+  }
+
+  private func walk() {
+    for index in operations.indices {
+      let start = clock_gettime_nsec()
+      current = index
+      pool.run(self, jobs: jobs(of: operations[index]))
+      durations[index] = clock_gettime_nsec() - start
+    }
+  }
+
+  private func placePositions() throws(DeclipError) {
+    let table = weights.optionalPointer(.positions(plan.tower))
+    guard let table else { throw DeclipError(.internal, "positions were not loaded") }
+    let width = plan.transformer.width
+    guard let grid = plan.grid else {
+      let rows = weights.architecture.text?.contextLength ?? 0
+      positions = Array(UnsafeBufferPointer(start: table, count: rows * width))
+      return
+    }
+    let vision = weights.architecture.vision
+    let patches = UnsafeBufferPointer(start: table + width, count: vision.nativeGrid.count * width)
+    positions =
+      Array(UnsafeBufferPointer(start: table, count: width))
+      + Positions.resized(Array(patches), from: vision.nativeGrid, to: grid, width: width)
+    if let constants = vision.rotary {
+      rotary = Positions.rotaryTables(
+        constants, grid: grid, headSize: plan.transformer.headSize)
+    }
+  }
+}
+
+extension FloatEngine: ParallelTask {
+  /// Does one job of the current step; called by the pool.
+  public func run(job: Int, worker: Int) {
+    let operation = operations[current]
+    let parts = jobs(of: operation)
+    switch operation {
+    case .embedPatches(let layer): embedPatches(layer, job: job, of: parts)
+    case .embedTokens(let layer): embedTokens(layer, job: job, of: parts)
+    case .layerNorm(let layer): layerNorm(layer, job: job, of: parts)
+    case .linear(let layer): linear(layer, job: job, of: parts)
+    case .gatedLinear(let layer): gatedLinear(layer, job: job, of: parts)
+    case .rotate(let target): rotate(target, job: job, of: parts)
+    case .attend(let attention): attend(attention, job: job, worker: worker)
+    case .copy(let source, let target, let rows):
+      copy(source, target, rows: rows, job: job, of: parts)
+    case .gatherEnds(let source, let target): gatherEnds(source, target, job: job, of: parts)
+    }
+  }
+
+  private func jobs(of operation: FloatOperation) -> Int {
+    switch operation {
+    // A product is cut once for each thread, as each part packs its operands anew.
+    case .embedPatches, .linear, .gatedLinear: pool.threads
+    case .attend(let attention): attentionJobs(attention)
+    default: pool.threads == 1 ? 1 : pool.threads * 4
+    }
+  }
+}
+
+extension FloatEngine {
+  /// The rows that a set names in the current run.
+  func range(_ rows: RowSet) -> Range<Int> {
+    let active = plan.tower == .text ? packedTexts.rows : plan.rows
+    return switch rows {
+    case .all: 0..<active
+    case .classToken: 0..<1
+    case .patches: 1..<active
+    case .texts: 0..<packedTexts.count
+    }
+  }
+
+  private func matrix(_ slot: Slot) throws(DeclipError) -> FloatMatrix {
+    guard let offset = layout.offsets[slot] else {
+      throw DeclipError(.internal, "slot \(slot) was not placed")
+    }
+    return FloatMatrix(
+      base: arena.floats(at: offset), stride: plan.width(of: slot),
+      firstRow: slot.holdsPatchesOnly ? 1 : 0)
+  }
+
+  private func bind(_ step: Step) throws(DeclipError) -> FloatOperation {
+    switch step.operation {
+    case .embedPatches:
+      return .embedPatches(
+        .init(
+          weight: try weights.pointer(.patchEmbedding(.weight)),
+          bias: weights.optionalPointer(.patchEmbedding(.bias)),
+          classToken: try weights.pointer(.classToken), patches: try matrix(.patches),
+          tokens: try matrix(.tokens)))
+    case .embedTokens:
+      return .embedTokens(
+        .init(table: try weights.pointer(.tokenEmbedding), tokens: try matrix(.tokens)))
+    case .layerNorm(let layer, let source, let target):
+      return .layerNorm(
+        .init(
+          gain: try weights.pointer(layer.role(plan.tower, .weight)),
+          bias: try weights.pointer(layer.role(plan.tower, .bias)), source: try matrix(source),
+          target: try matrix(target), columns: plan.width(of: source), rows: step.rows))
+    case .linear(let layer, let source, let target, let activation, let accumulates):
+      return .linear(
+        try product(
+          layer, source, target, step.rows, activation: activation, accumulates: accumulates))
+    case .gatedLinear(let source, let target):
+      let block = step.block ?? 0
+      return .gatedLinear(
+        .init(
+          gate: try product(.block(block, .gate), source, target, step.rows),
+          up: try product(.block(block, .up), source, .gateOperand, step.rows)))
+    case .rotate(let slot): return .rotate(try matrix(slot))
+    case .attend(let weights, let target):
+      var attention = FloatAttention(
+        products: [], isOneSoftmax: false, isCausal: plan.tower == .text,
+        value: try matrix(.value), target: try matrix(target), scores: try matrix(.scores),
+        rows: step.rows)
+      switch weights {
+      case .ordinary:
+        let scale = 1 / Float(plan.transformer.headSize).squareRoot()
+        attention.products = [(try matrix(.query), try matrix(.key), scale)]
+      case .sumOfSoftmax(let slots, let scale):
+        for slot in slots {
+          attention.products.append((try matrix(slot), try matrix(slot), scale))
+        }
+      case .softmaxOfSum(let slots, let scale):
+        attention.isOneSoftmax = true
+        for slot in slots {
+          attention.products.append((try matrix(slot), try matrix(slot), scale))
+        }
+      }
+      return .attend(attention)
+    case .copy(let source, let target):
+      return .copy(from: try matrix(source), to: try matrix(target), step.rows)
+    case .gatherEnds(let source, let target):
+      return .gatherEnds(from: try matrix(source), to: try matrix(target))
+    }
+  }
+
+  private func product(
+    _ layer: Step.Layer, _ source: Slot, _ target: Slot, _ rows: RowSet,
+    activation: Activation? = nil, accumulates: Bool = false
+  ) throws(DeclipError) -> FloatProduct {
+    FloatProduct(
+      weight: try weights.pointer(layer.role(plan.tower, .weight)),
+      bias: weights.optionalPointer(layer.role(plan.tower, .bias)), source: try matrix(source),
+      target: try matrix(target), inputs: plan.width(of: source),
+      outputs: plan.width(of: target), activation: activation, accumulates: accumulates,
+      rows: rows)
+  }
+}
+
+/// The monotonic clock in nanoseconds.
+func clock_gettime_nsec() -> UInt64 {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}

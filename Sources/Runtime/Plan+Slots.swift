@@ -1,0 +1,72 @@
+import Model
+
+extension Plan {
+  /// The slots that some step uses.
+  public var slots: Set<Slot> {
+    Set(steps.flatMap { step in reads(step) + writes(step) })
+  }
+
+  /// The number of columns of a slot; zero for attention's working memory, whose size is the
+  /// engine's affair.
+  public func width(of slot: Slot) -> Int {
+    switch slot {
+    case .patches: 0
+    case .hidden, .gateOperand: transformer.hiddenSize
+    case .dense, .embedding: embeddingSize
+    case .scores: 0
+    default: transformer.width
+    }
+  }
+
+  /// The slots whose contents a step needs.
+  func reads(_ step: Step) -> [Slot] {
+    switch step.operation {
+    case .embedPatches, .embedTokens: []
+    case .layerNorm(_, let source, _), .copy(let source, _), .gatherEnds(let source, _): [source]
+    case .linear(_, let source, let target, _, let accumulates):
+      accumulates ? [source, target] : [source]
+    case .gatedLinear(let source, _): [source]
+    case .rotate(let slot): [slot]
+    case .attend(.ordinary, _): [.query, .key, .value]
+    case .attend(.sumOfSoftmax(let sources, _), _), .attend(.softmaxOfSum(let sources, _), _):
+      sources + [.value]
+    }
+  }
+
+  /// The slots whose contents a step makes or changes.
+  func writes(_ step: Step) -> [Slot] {
+    switch step.operation {
+    case .embedPatches: [.patches, .tokens]
+    case .embedTokens: [.tokens]
+    case .layerNorm(_, _, let target), .linear(_, _, let target, _, _): [target]
+    case .copy(_, let target), .gatherEnds(_, let target): [target]
+    case .gatedLinear(_, let target): [target, .gateOperand]
+    case .rotate(let slot): [slot]
+    case .attend(_, let target): [target, .scores]
+    }
+  }
+
+  /// For each slot the steps during which its contents must be kept.
+  var lifetimes: [Slot: [ClosedRange<Int>]] {
+    var lifetimes: [Slot: [ClosedRange<Int>]] = [:]
+    for slot in slots {
+      var ranges: [ClosedRange<Int>] = []
+      for (index, step) in steps.enumerated() {
+        let isRead = reads(step).contains(slot)
+        let isWritten = writes(step).contains(slot)
+        // A step that only writes some rows keeps the others, so it does not start anew.
+        if isRead || (isWritten && step.rows != .all && step.rows != .texts), let open = ranges.last
+        {
+          ranges[ranges.count - 1] = open.lowerBound...index
+        } else if isWritten {
+          ranges.append(index...index)
+        }
+      }
+      if slot.isOutput, let open = ranges.last {
+        ranges[ranges.count - 1] = open.lowerBound...steps.count
+      }
+      lifetimes[slot] = ranges
+    }
+    return lifetimes
+  }
+}
