@@ -26,9 +26,9 @@ class Random:
         return {key + ".weight": self.normal(width, std=0.2, mean=1.0),
                 key + ".bias": self.normal(width, std=0.2)}
 
-    def linear(self, key, outputs, inputs, gain=1.0):
+    def linear(self, key, outputs, inputs, gain=1.0, bias=0.2):
         return {key + ".weight": self.matrix(outputs, inputs, gain),
-                key + ".bias": self.normal(outputs, std=0.2)}
+                key + ".bias": self.normal(outputs, std=bias)}
 
 
 def ordinary_attention(random, width):
@@ -80,10 +80,13 @@ def clip_blocks(random, prefix, width, layers, hidden, decoupled_heads=None):
 
 
 def clip_vision(random, width, heads, layers, hidden, patch, side, embedding):
+    # As in the published models, what ln_pre sees is small: there its epsilon counts.
+    small = 0.03
+    conv_std = small * 2 / (patch * 3 ** 0.5)
     p = {
-        "visual.class_embedding": random.normal(width),
-        "visual.positional_embedding": random.normal(1 + side * side, width, std=0.5),
-        "visual.conv1.weight": random.normal(width, 3, patch, patch, std=2 / (patch * 3 ** 0.5)),
+        "visual.class_embedding": random.normal(width, std=small),
+        "visual.positional_embedding": random.normal(1 + side * side, width, std=0.5 * small),
+        "visual.conv1.weight": random.normal(width, 3, patch, patch, std=conv_std),
         "visual.proj": random.normal(width, embedding, std=width ** -0.5),
     }
     p |= random.norm("visual.ln_pre", width) | random.norm("visual.ln_post", width)
@@ -92,8 +95,9 @@ def clip_vision(random, width, heads, layers, hidden, patch, side, embedding):
 
 def text_tower(random, prefix, width, layers, hidden, vocabulary, context, embedding):
     p = {
-        prefix + "token_embedding.weight": random.normal(vocabulary, width, std=0.7),
-        prefix + "positional_embedding": random.normal(context, width, std=0.4),
+        # Small as in the published models: the first ln_1 shows a wrong epsilon.
+        prefix + "token_embedding.weight": random.normal(vocabulary, width, std=0.04),
+        prefix + "positional_embedding": random.normal(context, width, std=0.02),
         prefix + "text_projection": random.normal(width, embedding, std=width ** -0.5),
         "logit_scale": torch.tensor(4.5, dtype=torch.float64),
     }
@@ -120,8 +124,9 @@ def eva_vision(random, width, heads, layers, hidden, patch, side, embedding):
         p |= random.norm(key + "norm1", width) | random.norm(key + "norm2", width)
         p |= random.norm(key + "attn.inner_attn_ln", width)
         p |= random.linear(key + "attn.proj", width, width, gain=0.7)
-        p |= random.linear(key + "mlp.w1", hidden, width)
-        p |= random.linear(key + "mlp.w2", hidden, width)
+        # A small product, so that the epsilon of ffn_ln counts.
+        p |= random.linear(key + "mlp.w1", hidden, width, gain=0.2, bias=0.04)
+        p |= random.linear(key + "mlp.w2", hidden, width, gain=0.2, bias=0.04)
         p |= random.norm(key + "mlp.ffn_ln", hidden)
         p |= random.linear(key + "mlp.w3", width, hidden, gain=0.7)
     return p | random.norm("visual.norm", width) | random.linear(
