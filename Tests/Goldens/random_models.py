@@ -9,13 +9,15 @@ import torch
 
 
 class Random:
-    """Seeded Gaussian tensors in float64."""
+    """Seeded Gaussian tensors, in float64 unless told."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, dtype=torch.float64, self_logit=3.5):
         self.generator = torch.Generator().manual_seed(seed)
+        self.dtype = dtype
+        self.self_logit = self_logit
 
     def normal(self, *shape, std=1.0, mean=0.0):
-        return mean + std * torch.randn(*shape, generator=self.generator, dtype=torch.float64)
+        return torch.randn(*shape, generator=self.generator, dtype=self.dtype) * std + mean
 
     def matrix(self, outputs, inputs, gain=1.0):
         """Maps inputs of unit variance to outputs of standard deviation `gain`."""
@@ -40,12 +42,13 @@ def ordinary_attention(random, width):
 def last_attention(random, width, heads, scale):
     """(weight, bias) of q, k and v of the block that is decoupled with factor `scale`.
 
-    Every self logit s |q|^2 has to stay near 3.5, which for EVA02's s = 1 would leave q k^T / 8
-    flat. So each head has a direction e that the q weights avoid but the q bias follows: q q^T
-    gains only a constant, while q k^T gains a term of spread 1.5 from the k weights along e.
+    Every self logit s |q|^2 has to stay moderate (`random.self_logit`, larger for more tokens),
+    which for EVA02's s = 1 would leave q k^T / 8 flat. So each head has a direction e that the q
+    weights avoid but the q bias follows: q q^T gains only a constant, while q k^T gains a term of
+    spread 1.5 from the k weights along e.
     """
     d = width // heads
-    spread = math.sqrt(3.5 / (scale * d))
+    spread = math.sqrt(random.self_logit / (scale * d))
     along = math.sqrt(2 / scale)
     offset = 1.5 * math.sqrt(d) / along
     e = random.normal(heads, d, 1)
@@ -99,7 +102,7 @@ def text_tower(random, prefix, width, layers, hidden, vocabulary, context, embed
         prefix + "token_embedding.weight": random.normal(vocabulary, width, std=0.04),
         prefix + "positional_embedding": random.normal(context, width, std=0.02),
         prefix + "text_projection": random.normal(width, embedding, std=width ** -0.5),
-        "logit_scale": torch.tensor(4.5, dtype=torch.float64),
+        "logit_scale": torch.tensor(4.5, dtype=random.dtype),
     }
     p |= random.norm(prefix + "ln_final", width)
     return p | clip_blocks(random, prefix, width, layers, hidden)
