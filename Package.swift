@@ -51,7 +51,7 @@ let package = Package(
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
     .testTarget(name: "ContainerTests", dependencies: ["Container"]),
     .testTarget(name: "ImportersTests", dependencies: ["Importers"]),
-    .testTarget(name: "RuntimeTests", dependencies: ["Runtime"]),
+    .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "CKernels"]),
     .testTarget(name: "VisionTests", dependencies: ["Vision"]),
     .testTarget(name: "DeCLIPTests", dependencies: ["DeCLIP"]),
   ],
