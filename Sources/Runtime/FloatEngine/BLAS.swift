@@ -2,9 +2,10 @@ import COpenBLAS
 
 /// OpenBLAS's single-precision products on the calling thread; all matrices are row-major.
 enum BLAS {
-  /// Must be touched once before any product, so that OpenBLAS starts no threads of its own.
+  /// Must be touched once before any product: OpenBLAS then computes on the calling thread only,
+  /// as it is called by the pool's threads.
   static let isReady: Bool = {
-    declip_openblas_prepare()
+    openblas_set_num_threads(1)
     return true
   }()
 
