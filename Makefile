@@ -1,0 +1,51 @@
+# `make demo` and `make test` do all set-up themselves; see README.md.
+
+PACKAGES := pkg-config libzstd-dev libopenblas-dev libjpeg62-turbo-dev libpng-dev
+BUILD := .build/release
+# Tests have a build folder of their own: alternating in one rebuilds everything.
+TEST_BUILD := .build-test
+
+.PHONY: demo test build packages lint format clean
+
+## demo: convert the demo model and label the demo picture
+demo: build
+	mkdir -p demo
+	$(BUILD)/declip-convert fixtures/shapes/model.safetensors -o demo/shapes.declip --force
+	$(BUILD)/declip-run segment fixtures/shapes/scenes/demo.png --model demo/shapes.declip \
+	  --classes "$$(cat fixtures/shapes/demo-classes.txt)" --output demo
+	@echo "look at demo/demo.overlay.png"
+
+## test: run the whole test suite
+test: packages
+	swift test -c release --scratch-path $(TEST_BUILD)
+
+## build: build the command lines
+build: packages
+	swift build -c release
+
+## lint: check the format of Swift and C sources
+lint:
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests
+
+## format: format Swift and C sources
+format:
+	swift format --in-place --recursive --parallel Package.swift Sources Tests
+
+packages:
+	@command -v swift >/dev/null || { \
+	  echo "The Swift 6 toolchain is missing; get it from https://swift.org/install"; exit 1; }
+	@missing=""; for package in $(PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q "ok installed" \
+	    || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  command -v apt-get >/dev/null || { \
+	    echo "Please install the equivalents of these Debian packages:$$missing"; exit 1; }; \
+	  sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  echo "Installing$$missing"; \
+	  $$sudo apt-get update -qq && \
+	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+	fi
+
+clean:
+	rm -rf .build $(TEST_BUILD) demo

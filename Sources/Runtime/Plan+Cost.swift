@@ -1,0 +1,70 @@
+import Model
+
+/// The part of a network that a step belongs to, as reports name it.
+public enum StepKind: String, Sendable, CaseIterable {
+  /// Patch convolution or token embedding, class token and positions.
+  case embedding
+  /// Every LayerNorm.
+  case norm
+  /// The query, key and value projections.
+  case projections = "q/k/v"
+  /// Rotary positions.
+  case rotation
+  /// Scores, softmax and aggregation.
+  case attention
+  /// The projection after attention.
+  case attentionOutput = "attention out"
+  /// The feed-forward network's linear layers and nonlinearity.
+  case feedForward = "mlp"
+  /// The projection to the shared space.
+  case head
+  /// Copies to outputs.
+  case copies
+}
+
+extension Step {
+  /// The part of the network that the step belongs to.
+  public var kind: StepKind {
+    switch operation {
+    case .embedPatches, .embedTokens: .embedding
+    case .layerNorm: .norm
+    case .linear(.block(_, .query), _, _, _, _), .linear(.block(_, .key), _, _, _, _),
+      .linear(.block(_, .value), _, _, _, _):
+      .projections
+    case .linear(.block(_, .attentionOutput), _, _, _, _): .attentionOutput
+    case .linear(.block, _, _, _, _), .gatedLinear: .feedForward
+    case .linear: .head
+    case .rotate: .rotation
+    case .attend: .attention
+    case .copy, .gatherEnds: .copies
+    }
+  }
+}
+
+extension Plan {
+  /// Multiplications followed by an addition that a vision step's matrix products need; zero for
+  /// steps without a product.
+  public func multiplyAdds(of step: Step, patchSize: Int) -> Int {
+    let count =
+      switch step.rows {
+      case .all: rows
+      case .patches: rows - 1
+      case .classToken, .texts: 1
+      }
+    switch step.operation {
+    case .embedPatches: return (rows - 1) * 3 * patchSize * patchSize * transformer.width
+    case .linear(_, let source, let target, _, _):
+      return count * width(of: source) * width(of: target)
+    case .gatedLinear: return 2 * count * transformer.width * transformer.hiddenSize
+    case .attend(let weights, _):
+      let products =
+        switch weights {
+        case .ordinary: 2
+        case .sumOfSoftmax(let sources, _): 2 * sources.count
+        case .softmaxOfSum(let sources, _): sources.count + 1
+        }
+      return products * count * rows * transformer.width
+    case .embedTokens, .layerNorm, .rotate, .copy, .gatherEnds: return 0
+    }
+  }
+}
