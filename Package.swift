@@ -15,6 +15,7 @@ let package = Package(
     // System libraries.
     .systemLibrary(
       name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(
@@ -30,7 +31,7 @@ let package = Package(
     .target(name: "Files", dependencies: ["Model"]),
     .target(name: "Container", dependencies: ["Model", "Files", "CKernels", "CZstd"]),
     .target(name: "Runtime", dependencies: ["Model", "CKernels", "COpenBLAS"]),
-    .target(name: "Importers", dependencies: ["Model", "Files", "CKernels"]),
+    .target(name: "Importers", dependencies: ["Model", "Files", "CKernels", "CZlib"]),
     .target(name: "Vision", dependencies: ["Model", "Files", "CImages"]),
     .target(name: "DeCLIP", dependencies: ["Container", "Importers", "Runtime", "Vision"]),
 

@@ -1,0 +1,90 @@
+import Files
+import Model
+
+/// Reads checkpoints of other libraries.
+public enum CheckpointImporter {
+  /// Reads the checkpoint at `path`: a safetensors file, an index of sharded ones
+  /// (`*.safetensors.index.json`), or a folder that holds either under its usual name. Format and
+  /// family are told from the content.
+  ///
+  /// Tensors are views of the memory-mapped files in the source's element type; only matrices
+  /// that the source stores transposed are copied. Configuration and tokenizer files beside the
+  /// checkpoint are used where they exist; `warnings` of the result says what was assumed
+  /// without them.
+  ///
+  /// Throws `missingInput` for a file that is not there, `usage` for an option that cannot apply
+  /// to the model, and `badData` for everything that is wrong with the content.
+  public static func read(
+    path: String, options: ImportOptions = ImportOptions()
+  ) throws(DeclipError) -> Checkpoint {
+    let source = try source(path: path)
+    do {
+      return try read(source, options: options)
+    } catch {
+      throw error.inFile(source.path)
+    }
+  }
+
+  private static func read(
+    _ source: CheckpointSource, options: ImportOptions
+  ) throws(DeclipError) -> Checkpoint {
+    var (checkpoint, layout) = try FamilyRecognition.read(source, options: options)
+    checkpoint.provenance.merge(provenance(of: source)) { first, _ in first }
+    guard let text = checkpoint.architecture.text else { return checkpoint }
+    let tokenizer = try TokenizerImporter.find(
+      path: options.tokenizerPath, beside: source, usesNamedPadToken: layout.usesNamedPadToken)
+    guard let tokenizer else {
+      checkpoint.warnings.append(
+        "no tokenizer was found beside the file, so texts cannot be encoded: pass --tokenizer"
+          + " with tokenizer.json, vocab.json or bpe_simple_vocab_16e6.txt.gz")
+      return checkpoint
+    }
+    try tokenizer.check(vocabularySize: text.vocabularySize)
+    checkpoint.tokenizer = tokenizer.data
+    checkpoint.provenance["tokenizer"] = Path.name(of: tokenizer.path)
+    return checkpoint
+  }
+
+  /// The named tensors of whatever lies at `path`.
+  private static func source(path: String) throws(DeclipError) -> CheckpointSource {
+    let path = try Path.isFolder(path) ? checkpoint(in: path) : path
+    let file = try MappedFile(path: path)
+    switch FileFormat.of(file.bytes) {
+    case .safetensors: return CheckpointSource(try SafetensorsFile(path: path))
+    case .safetensorsIndex: return try SafetensorsIndex.read(path: path)
+    case .unsupported(let format):
+      throw DeclipError(
+        .badData, "is \(format), which cannot be read", file: path,
+        expected: "a safetensors file",
+        remedy: "save its weights with safetensors.torch.save_file and convert that file")
+    }
+  }
+
+  private static func checkpoint(in folder: String) throws(DeclipError) -> String {
+    for name in usualNames {
+      let path = Path.join(folder, name)
+      if Path.exists(path) { return path }
+    }
+    throw DeclipError(
+      .missingInput, "holds no checkpoint under a usual name", file: folder,
+      expected: usualNames.prefix(4).joined(separator: ", "),
+      remedy: "name the checkpoint file itself")
+  }
+
+  /// In order of preference; what cannot be read comes last, so that it is refused by its format.
+  private static let usualNames = [
+    "model.safetensors", "open_clip_model.safetensors", "model.safetensors.index.json",
+    "open_clip_model.safetensors.index.json", "pytorch_model.bin", "open_clip_pytorch_model.bin",
+    "model.onnx",
+  ]
+
+  private static func provenance(of source: CheckpointSource) -> [String: String] {
+    var entries = ["source.format": source.format]
+    for (index, file) in source.files.enumerated() {
+      entries["source.\(index).name"] = file.name
+      entries["source.\(index).bytes"] = "\(file.bytes.count)"
+    }
+    for (key, value) in source.metadata { entries["metadata." + key] = value }
+    return entries
+  }
+}
