@@ -54,7 +54,9 @@ let package = Package(
     .testTarget(name: "ImportersTests", dependencies: ["Importers"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "CKernels"]),
     .testTarget(name: "VisionTests", dependencies: ["Vision"]),
-    .testTarget(name: "DeCLIPTests", dependencies: ["DeCLIP"]),
+    .testTarget(
+      name: "DeCLIPTests",
+      dependencies: ["DeCLIP", "Container", "Importers", "Runtime", "Vision", "Files"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -44,7 +44,7 @@ extension Step {
 extension Plan {
   /// Multiplications followed by an addition that a vision step's matrix products need; zero for
   /// steps without a product.
-  public func multiplyAdds(of step: Step, patchSize: Int) -> Int {
+  public func multiplyAdds(of step: Step) -> Int {
     let count =
       switch step.rows {
       case .all: rows
@@ -52,7 +52,7 @@ extension Plan {
       case .classToken, .texts: 1
       }
     switch step.operation {
-    case .embedPatches: return (rows - 1) * 3 * patchSize * patchSize * transformer.width
+    case .embedPatches: return (rows - 1) * width(of: .patches) * transformer.width
     case .linear(_, let source, let target, _, _):
       return count * width(of: source) * width(of: target)
     case .gatedLinear: return 2 * count * transformer.width * transformer.hiddenSize

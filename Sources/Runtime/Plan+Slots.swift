@@ -10,7 +10,7 @@ extension Plan {
   /// engine's affair.
   public func width(of slot: Slot) -> Int {
     switch slot {
-    case .patches: 0
+    case .patches: 3 * (patchSize ?? 0) * (patchSize ?? 0)
     case .hidden, .gateOperand: transformer.hiddenSize
     case .dense, .embedding: embeddingSize
     case .scores: 0

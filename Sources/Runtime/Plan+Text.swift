@@ -18,6 +18,6 @@ extension Plan {
     builder.head(from: .branch, to: .embedding, rows: .texts)
     return Plan(
       tower: .text, transformer: tower.transformer, grid: nil, rows: rows,
-      embeddingSize: architecture.embeddingSize, steps: builder.steps)
+      patchSize: nil, embeddingSize: architecture.embeddingSize, steps: builder.steps)
   }
 }

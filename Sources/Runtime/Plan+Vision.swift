@@ -74,7 +74,7 @@ extension Plan {
     builder.lastBlock(last, architecture, mode: mode, outputs: outputs)
     return Plan(
       tower: .vision, transformer: tower.transformer, grid: grid, rows: 1 + grid.count,
-      embeddingSize: architecture.embeddingSize, steps: builder.steps)
+      patchSize: patch, embeddingSize: architecture.embeddingSize, steps: builder.steps)
   }
 }
 

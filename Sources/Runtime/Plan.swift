@@ -13,6 +13,8 @@ public struct Plan: Sendable {
   public let grid: Grid?
   /// The most token rows, class token included.
   public let rows: Int
+  /// The side of a patch in pixels; nil for text.
+  public let patchSize: Int?
   /// The size of the shared space.
   public let embeddingSize: Int
   /// What is computed, in order.

@@ -11,9 +11,9 @@ extension FloatEngine {
   }
 
   func embedPatches(_ layer: FloatPatchEmbedding, job: Int, of parts: Int) {
-    guard let grid = plan.grid, let pixels else { return }
+    guard let grid = plan.grid, let patchSize = plan.patchSize, let pixels else { return }
     let width = plan.transformer.width
-    let elements = 3 * patchSize * patchSize
+    let elements = layer.patches.stride
     let planeSize = inputWidth * grid.rows * patchSize
     if job == 0 {
       let row = layer.tokens.row(0)

@@ -15,7 +15,6 @@ public final class FloatEngine {
   let pool: WorkerPool
   let kernels: declip_float_kernels
   let epsilon: Float
-  let patchSize: Int
   private let weights: FloatWeights
   private let arena: AlignedMemory
   private let layout: ArenaLayout
@@ -47,17 +46,14 @@ public final class FloatEngine {
     self.pool = pool
     self.kernels = kernels.floats
     epsilon = plan.transformer.layerNormEpsilon
-    patchSize = weights.architecture.vision.patchSize
     durations = Array(repeating: 0, count: plan.steps.count)
     packedTexts = PackedTexts(capacity: plan.tower == .text ? plan.rows : 0)
-    let patchElements = 3 * patchSize * patchSize
     let threads = pool.threads
     guard
       let layout = ArenaLayout(
         plan,
         byteCount: { slot in
           switch slot {
-          case .patches: Tensor.byteCount(of: [plan.rows, patchElements], .float32)
           case .scores: Tensor.byteCount(of: [threads, Self.scoreRows, plan.rows], .float32)
           default: Tensor.byteCount(of: [plan.rows, plan.width(of: slot)], .float32)
           }
@@ -74,25 +70,24 @@ public final class FloatEngine {
 
   /// The rows of an output of the last run, row-major, `plan.width(of:)` columns each.
   ///
-  /// Valid until the next run. Empty where the plan does not compute the output.
-  public func output(_ slot: Slot) -> UnsafeBufferPointer<Float> {
-    guard slot.isOutput, let offset = layout.offsets[slot] else {
-      return .init(start: nil, count: 0)
-    }
+  /// Empty where the plan does not compute the output.
+  public func output(_ slot: Slot) -> [Float] {
+    guard slot.isOutput, let offset = layout.offsets[slot] else { return [] }
     let rows =
       switch slot {
       case .embedding: plan.tower == .text ? packedTexts.count : 1
       default: plan.rows - 1
       }
-    return UnsafeBufferPointer(start: arena.floats(at: offset), count: rows * plan.width(of: slot))
+    return Array(
+      UnsafeBufferPointer(start: arena.floats(at: offset), count: rows * plan.width(of: slot)))
   }
 
   /// Runs a vision plan on `[3, height, width]` normalised pixels of the plan's size.
   ///
   /// Throws `internal` where the number of pixels is another, or the plan is one for text.
   public func run(pixels: UnsafeBufferPointer<Float>) throws(DeclipError) {
-    guard let grid = plan.grid, let base = pixels.baseAddress,
-      pixels.count == grid.count * 3 * patchSize * patchSize
+    guard let grid = plan.grid, let patchSize = plan.patchSize, let base = pixels.baseAddress,
+      pixels.count == grid.count * plan.width(of: .patches)
     else {
       throw DeclipError(.internal, "\(pixels.count) pixel values do not fit the plan's input")
     }
