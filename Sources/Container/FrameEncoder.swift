@@ -31,10 +31,10 @@ final class FrameEncoder {
     guard let compressor else {
       return EncodedFrame(bytes: content, checksum: Checksum.of(content))
     }
-    let planes =
-      TensorEntry.Transform.suited(to: stored) == .bytePlanes ? split(content, stored) : content
+    let isSplit = TensorEntry.Transform.suited(to: stored) == .bytePlanes
+    let planes = isSplit ? split(content, stored) : content
     let bytes = try planes.withUnsafeBytes { bytes throws(DeclipError) in
-      try compressor.compress(bytes)
+      try compressor.compress(bytes, parts: isSplit ? stored.byteWidth : 1)
     }
     return EncodedFrame(bytes: ByteView(bytes), checksum: Checksum.of(bytes))
   }

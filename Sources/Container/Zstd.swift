@@ -14,18 +14,43 @@ final class ZstdCompressor {
   }
 
   /// `source` as one zstd frame that declares its content's size.
-  func compress(_ source: UnsafeRawBufferPointer) throws(DeclipError) -> [UInt8] {
-    let capacity = ZSTD_compressBound(source.count)
-    var result = 0
+  ///
+  /// A new zstd block starts with each of `parts` equal parts: byte planes have statistics of
+  /// their own, and a block that two of them share compresses neither well.
+  func compress(
+    _ source: UnsafeRawBufferPointer, parts: Int = 1
+  ) throws(DeclipError) -> [UInt8] {
+    // Every part may add a block header and the bytes that end a block.
+    let capacity = ZSTD_compressBound(source.count) + 64 * parts
+    var failure: String?
     let bytes = [UInt8](unsafeUninitializedCapacity: capacity) { target, count in
-      result = ZSTD_compress2(
-        context, target.baseAddress, capacity, source.baseAddress, source.count)
-      count = ZSTD_isError(result) == 0 ? result : 0
+      var output = ZSTD_outBuffer(dst: target.baseAddress, size: capacity, pos: 0)
+      failure = compress(source, parts, into: &output)
+      count = output.pos
     }
-    guard ZSTD_isError(result) == 0 else {
-      throw DeclipError(.internal, "zstd: \(String(cString: ZSTD_getErrorName(result)))")
-    }
+    if let failure { throw DeclipError(.internal, "zstd: \(failure)") }
     return bytes
+  }
+
+  /// Fills `output`; what went wrong, or nil.
+  private func compress(
+    _ source: UnsafeRawBufferPointer, _ parts: Int, into output: inout ZSTD_outBuffer
+  ) -> String? {
+    ZSTD_CCtx_reset(context, ZSTD_reset_session_only)
+    ZSTD_CCtx_setPledgedSrcSize(context, UInt64(source.count))
+    var input = ZSTD_inBuffer(src: source.baseAddress, size: 0, pos: 0)
+    for part in 1...parts {
+      input.size = source.count / parts * part
+      if part == parts { input.size = source.count }
+      var rest = 1
+      while rest != 0 {
+        guard output.pos < output.size else { return "the output is too long" }
+        rest = ZSTD_compressStream2(
+          context, &output, &input, part == parts ? ZSTD_e_end : ZSTD_e_flush)
+        if ZSTD_isError(rest) != 0 { return String(cString: ZSTD_getErrorName(rest)) }
+      }
+    }
+    return nil
   }
 
   deinit { ZSTD_freeCCtx(context) }
