@@ -44,6 +44,29 @@ public struct AtomicFile: ~Copyable {
     try bytes.span.withUnsafeBytes { bytes throws(DeclipError) in try write(bytes) }
   }
 
+  /// Replaces bytes already written, all before `count`, from `offset` on; throws `inputOutput`.
+  ///
+  /// For formats whose front is known only once the rest is written.
+  public mutating func overwrite(_ bytes: [UInt8], at offset: UInt64) throws(DeclipError) {
+    let (end, overflow) = offset.addingReportingOverflow(UInt64(bytes.count))
+    guard !overflow, end <= count else {
+      throw DeclipError(.internal, "overwrites \(bytes.count) bytes past its end", file: path)
+    }
+    var done = 0
+    while done < bytes.count {
+      let written = bytes.withUnsafeBytes {
+        pwrite(
+          descriptor, $0.baseAddress?.advanced(by: done), bytes.count - done,
+          off_t(offset) + off_t(done))
+      }
+      if written < 0 && errno == EINTR { continue }
+      guard written > 0 else {
+        throw DeclipError(.inputOutput, "cannot be written: \(systemMessage())", file: path)
+      }
+      done += written
+    }
+  }
+
   /// Syncs the bytes to the disk and gives the file its name; throws `inputOutput`.
   public consuming func commit() throws(DeclipError) {
     guard fsync(descriptor) == 0, close(descriptor) == 0 else {

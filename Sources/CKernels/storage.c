@@ -1,1 +1,0 @@
-#include "ckernels_storage.h"

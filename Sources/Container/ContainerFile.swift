@@ -1,0 +1,116 @@
+import Files
+import Model
+
+/// A `.declip` file, mapped into memory and open for reading.
+///
+/// Opening checks the header, the section table, the architecture, the provenance and the tensor
+/// index, and touches nothing else. Every frame is checked when it is read. The file must not be
+/// cut short by others while it is open: like any mapped file, it would end the process.
+public final class ContainerFile: WeightSource, Sendable {
+  /// The path as it was given.
+  public let path: String
+  /// What the model computes.
+  public let architecture: Architecture
+  /// Where the model comes from, and how it was made.
+  public let provenance: [String: String]
+  /// The tool that wrote the file, such as `declip-convert 0.1.0`.
+  public let toolVersion: String
+  /// The version of the format that the file follows.
+  public let formatVersion: Int
+  /// The sections, in the order of the file.
+  public let sections: [Section]
+  /// The tensors, in the order of the file.
+  public let entries: [TensorEntry]
+  let file: MappedFile
+  let header: Header
+  let pool = DecoderPool()
+  private let indexByRole: [TensorRole: Int]
+
+  /// Opens the file at `path`.
+  ///
+  /// Throws `missingInput` where it cannot be opened, `badData` naming the section or tensor where
+  /// it is no intact `.declip` file that this tool understands.
+  public init(path: String) throws(DeclipError) {
+    let file = try MappedFile(path: path)
+    let parsed: Parsed
+    do throws(DeclipError) {
+      parsed = try Parsed(file.bytes)
+    } catch {
+      throw error.inFile(path)
+    }
+    self.path = path
+    self.file = file
+    header = parsed.header
+    toolVersion = parsed.header.toolVersion
+    formatVersion = Int(parsed.header.version)
+    sections = parsed.table.sections
+    architecture = parsed.architecture
+    provenance = parsed.provenance
+    entries = parsed.index.entries
+    var indexByRole: [TensorRole: Int] = [:]
+    for (index, entry) in entries.enumerated() {
+      if let role = entry.role { indexByRole[role] = index }
+    }
+    self.indexByRole = indexByRole
+  }
+
+  /// The length of the file in bytes.
+  public var fileLength: UInt64 { header.fileLength }
+
+  /// Whether the file holds the tensor; true for every tensor of the architecture.
+  public func contains(_ role: TensorRole) -> Bool { indexByRole[role] != nil }
+
+  /// What the index says about a tensor; nil for one that the architecture does not have.
+  public func entry(_ role: TensorRole) -> TensorEntry? {
+    indexByRole[role].map { entries[$0] }
+  }
+
+  /// The tokenizer; nil in a file without. Throws `badData` where it is damaged.
+  public func tokenizer() throws(DeclipError) -> TokenizerData? {
+    do throws(DeclipError) {
+      guard let section = SectionTable(sections)[Section.Name.tokenizer] else { return nil }
+      return try TokenizerData(decoding: section.content(in: file.bytes))
+    } catch {
+      throw error.inFile(path)
+    }
+  }
+}
+
+/// What opening reads.
+private struct Parsed {
+  let header: Header
+  let table: SectionTable
+  let architecture: Architecture
+  let provenance: [String: String]
+  let index: TensorIndex
+
+  init(_ file: ByteView) throws(DeclipError) {
+    header = try Header(of: file)
+    table = try SectionTable(of: file, header)
+    let description = try Parsed.require(Section.Name.architecture, table)
+    let architecture = try JSONSection.decode(
+      Architecture.self, description.content(in: file), description.name, header)
+    try architecture.validate()
+    self.architecture = architecture
+    if let section = table[Section.Name.provenance] {
+      provenance = try JSONSection.decode(
+        [String: String].self, section.content(in: file), section.name, header)
+    } else {
+      provenance = [:]
+    }
+    let tensors = try Parsed.require(Section.Name.tensors, table)
+    let data = try Parsed.require(Section.Name.data, table)
+    var index = try TensorIndex(tensors.content(in: file), data: data, header)
+    try index.assignRoles(from: architecture)
+    self.index = index
+  }
+
+  private static func require(
+    _ name: String, _ table: SectionTable
+  ) throws(DeclipError) -> Section {
+    guard let section = table[name] else {
+      throw DeclipError(.badData, "is missing", place: "section '\(name)'")
+    }
+    return section
+  }
+}

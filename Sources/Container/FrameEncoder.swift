@@ -1,0 +1,102 @@
+import CKernels
+import Model
+
+/// A frame ready to be written.
+struct EncodedFrame: Sendable {
+  let bytes: ByteView
+  let checksum: UInt64
+}
+
+/// Turns elements of a tensor into frames: conversion, byte planes, zstd. For one thread at a time.
+final class FrameEncoder {
+  private let compressor: ZstdCompressor?
+  private var floats: [Float] = []
+
+  init(_ compression: ContainerOptions.Compression) throws(DeclipError) {
+    compressor =
+      switch compression {
+      case .zstd(let level): try ZstdCompressor(level: level)
+      case .none: nil
+      }
+  }
+
+  /// Encodes `elements` of type `source` as a frame of type `stored`.
+  ///
+  /// Throws `badData` where a finite value does not fit the stored type: a model must not become
+  /// infinite in silence.
+  func encode(
+    _ elements: ByteView, from source: DataType, to stored: DataType
+  ) throws(DeclipError) -> EncodedFrame {
+    let content = try source == stored ? elements : convert(elements, source, stored)
+    guard let compressor else {
+      return EncodedFrame(bytes: content, checksum: Checksum.of(content))
+    }
+    let isSplit = TensorEntry.Transform.suited(to: stored) == .bytePlanes
+    let planes = isSplit ? split(content, stored) : content
+    let bytes = try planes.withUnsafeBytes { bytes throws(DeclipError) in
+      try compressor.compress(bytes, parts: isSplit ? stored.byteWidth : 1)
+    }
+    return EncodedFrame(bytes: ByteView(bytes), checksum: Checksum.of(bytes))
+  }
+
+  private func split(_ content: ByteView, _ type: DataType) -> ByteView {
+    ByteView(count: content.count) { target in
+      content.withUnsafeBytes { source in
+        declip_planes_split(
+          source.baseAddress, target.baseAddress, source.count / type.byteWidth, type.byteWidth)
+      }
+    }
+  }
+
+  private func convert(
+    _ elements: ByteView, _ source: DataType, _ stored: DataType
+  ) throws(DeclipError) -> ByteView {
+    let count = elements.count / source.byteWidth
+    if floats.count < count { floats = [Float](repeating: 0, count: count) }
+    return try floats.withUnsafeMutableBufferPointer { floats throws(DeclipError) in
+      try elements.withUnsafeBytes { bytes throws(DeclipError) in
+        guard let base = bytes.baseAddress, let floats = floats.baseAddress else { return elements }
+        let beyond =
+          source == .float64
+          ? declip_f64_count_beyond(base, count, 0x1.ffffffp127) : 0
+        try FloatConversion.widen(
+          bytes, source, UnsafeMutableBufferPointer(start: floats, count: count))
+        try FrameEncoder.requireInRange(
+          beyond + declip_f32_count_beyond(floats, count, stored.overflowLimit), stored)
+        return ByteView(count: count * stored.byteWidth) { target in
+          switch stored {
+          case .float16: declip_f32_to_f16(floats, target.baseAddress, count)
+          case .bfloat16: declip_f32_to_bf16(floats, target.baseAddress, count)
+          default: target.copyMemory(from: UnsafeRawBufferPointer(start: floats, count: count * 4))
+          }
+        }
+      }
+    }
+  }
+
+  private static func requireInRange(_ beyond: Int, _ stored: DataType) throws(DeclipError) {
+    guard beyond == 0 else {
+      throw DeclipError(
+        .badData, "\(beyond) values are too large for \(stored.rawValue)",
+        remedy: "store the model as \(stored == .float16 ? "bf16 or f32" : "its own type")")
+    }
+  }
+}
+
+extension TensorEntry.Transform {
+  /// What pays before zstd: planes for floats, whose exponents are alike and whose fractions are not.
+  static func suited(to type: DataType) -> TensorEntry.Transform {
+    type.isFloat ? .bytePlanes : .none
+  }
+}
+
+extension DataType {
+  /// The smallest float32 magnitude that rounds to infinity in this type.
+  fileprivate var overflowLimit: Float {
+    switch self {
+    case .float16: 65520
+    case .bfloat16: 0x1.FFp127
+    default: .infinity
+    }
+  }
+}

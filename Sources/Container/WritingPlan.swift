@@ -1,0 +1,123 @@
+import Files
+import Model
+
+/// Everything about a file that is known before its tensors are encoded.
+struct WritingPlan: Sendable {
+  /// A tensor and how it will be stored.
+  struct Item: Sendable {
+    let name: String
+    let tensor: Tensor
+    let stored: DataType
+    let isExtra: Bool
+
+    /// The elements of one frame.
+    var frameElements: Int { Layout.frameLength / stored.byteWidth }
+    var frameCount: Int { (tensor.elementCount + frameElements - 1) / frameElements }
+
+    /// The source bytes of frame `index`.
+    func slice(_ index: Int) -> ByteView? {
+      let start = index * frameElements
+      let count = min(frameElements, tensor.elementCount - start)
+      let width = tensor.dataType.byteWidth
+      return tensor.bytes.slice(offset: UInt64(start * width), length: UInt64(count * width))
+    }
+  }
+
+  let items: [Item]
+  let options: ContainerOptions
+  /// The sections before `tensors`, with their content.
+  let metadata: [(section: Section, content: [UInt8])]
+  /// Where section `tensors` starts and how long it is.
+  let indexOffset: UInt64
+  let indexLength: UInt64
+
+  init(
+    _ checkpoint: Checkpoint, extras: [(name: String, tensor: Tensor)], _ options: ContainerOptions
+  ) throws(DeclipError) {
+    try checkpoint.architecture.validate()
+    self.options = options
+    items = try WritingPlan.items(checkpoint, extras, options)
+
+    let architecture = try JSONSection.encode(checkpoint.architecture, Section.Name.architecture)
+    let provenance = try JSONSection.encode(checkpoint.provenance, Section.Name.provenance)
+    var contents = [
+      (Section.Name.architecture, true, architecture, architecture.count),
+      (Section.Name.provenance, false, provenance, provenance.count),
+    ]
+    if let tokenizer = checkpoint.tokenizer {
+      let content = try tokenizer.encoded()
+      let stored = try content.span.withUnsafeBytes { bytes throws(DeclipError) in
+        try ZstdCompressor(level: 9).compress(bytes)
+      }
+      contents.append((Section.Name.tokenizer, false, stored, content.count))
+    }
+    let sectionCount = contents.count + 2
+    var end = UInt64(Layout.headerLength + sectionCount * Layout.tableEntryLength)
+    var metadata: [(section: Section, content: [UInt8])] = []
+    for (name, isRequired, stored, decodedLength) in contents {
+      try WritingPlan.requireFits(UInt64(decodedLength), name)
+      let section = Section(
+        name: name, isRequired: isRequired, isCompressed: name == Section.Name.tokenizer,
+        isChecksummedByParts: false, offset: WritingPlan.aligned(end),
+        length: UInt64(stored.count), decodedLength: UInt64(decodedLength),
+        checksum: Checksum.of(stored))
+      metadata.append((section, stored))
+      end = section.end
+    }
+    self.metadata = metadata
+    indexOffset = WritingPlan.aligned(end)
+    indexLength = items.reduce(8) {
+      $0
+        + UInt64(
+          TensorEntry.encodedLength(
+            name: $1.name, rank: $1.tensor.shape.count, frameCount: $1.frameCount))
+    }
+    try WritingPlan.requireFits(indexLength, Section.Name.tensors)
+  }
+
+  /// Where the first frame starts.
+  var dataOffset: UInt64 { WritingPlan.aligned(indexOffset + indexLength) }
+
+  /// Offsets of this writer's own making, which cannot overflow.
+  static func aligned(_ offset: UInt64) -> UInt64 {
+    Layout.aligned(offset) ?? offset
+  }
+
+  private static func requireFits(_ length: UInt64, _ name: String) throws(DeclipError) {
+    guard length <= Layout.maximumSectionLength else {
+      throw DeclipError(
+        .badData, "would take \(length) bytes", place: "section '\(name)'",
+        expected: "at most \(Layout.maximumSectionLength)")
+    }
+  }
+
+  /// The tensors in the architecture's order, checked against it, then the extra ones.
+  private static func items(
+    _ checkpoint: Checkpoint, _ extras: [(name: String, tensor: Tensor)],
+    _ options: ContainerOptions
+  ) throws(DeclipError) -> [Item] {
+    let specifications = checkpoint.architecture.tensors
+    let roles = Set(specifications.map(\.role))
+    var faults = TensorFaults()
+    faults.surplus = checkpoint.tensors.keys.filter { !roles.contains($0) }.map(\.description)
+      .sorted()
+    var items: [Item] = []
+    for specification in specifications {
+      let name = specification.role.description
+      guard let tensor = checkpoint.tensors[specification.role] else {
+        faults.missing.append(name)
+        continue
+      }
+      faults.check(tensor.dataType, tensor.shape, specification)
+      items.append(
+        Item(
+          name: name, tensor: tensor, stored: options.storedType(of: tensor.dataType),
+          isExtra: false))
+    }
+    try faults.throwIfAny()
+    for (name, tensor) in extras {
+      items.append(Item(name: name, tensor: tensor, stored: tensor.dataType, isExtra: true))
+    }
+    return items
+  }
+}
