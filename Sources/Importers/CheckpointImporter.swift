@@ -30,6 +30,7 @@ public enum CheckpointImporter {
   ) throws(DeclipError) -> Checkpoint {
     var (checkpoint, layout) = try FamilyRecognition.read(source, options: options)
     checkpoint.provenance.merge(provenance(of: source)) { first, _ in first }
+    if options.visionOnly { checkpoint.provenance["options.vision-only"] = "true" }
     guard let text = checkpoint.architecture.text else { return checkpoint }
     let tokenizer = try TokenizerImporter.find(
       path: options.tokenizerPath, beside: source, usesNamedPadToken: layout.usesNamedPadToken)
@@ -52,11 +53,10 @@ public enum CheckpointImporter {
     switch FileFormat.of(file.bytes) {
     case .safetensors: return CheckpointSource(try SafetensorsFile(path: path))
     case .safetensorsIndex: return try SafetensorsIndex.read(path: path)
-    case .unsupported(let format):
+    case .unsupported(let format, let remedy):
       throw DeclipError(
         .badData, "is \(format), which cannot be read", file: path,
-        expected: "a safetensors file",
-        remedy: "save its weights with safetensors.torch.save_file and convert that file")
+        expected: "a safetensors file", remedy: remedy)
     }
   }
 

@@ -34,6 +34,11 @@ extension Architecture {
       try check(text.contextLength, "context length", upTo: 65536)
       try check(text.vocabularySize, "vocabulary size", upTo: 1 << 22)
       try require(text.contextLength >= 2, "context length 1", expected: "2 or more")
+      if let token = text.pooledToken {
+        try require(
+          (0..<text.vocabularySize).contains(token), "pooled token \(token)",
+          expected: "0 to \(text.vocabularySize - 1)")
+      }
     }
     let constants = preprocessing.mean + preprocessing.deviation
     try require(

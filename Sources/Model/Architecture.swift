@@ -164,15 +164,20 @@ public struct TextTower: Codable, Hashable, Sendable {
   public var vocabularySize: Int
   /// Whether the projection to the shared space has a bias.
   public var hasProjectionBias: Bool
+  /// The token id at whose first place a text is pooled; nil pools at the highest id, which is
+  /// the end token in every released model.
+  public var pooledToken: Int?
 
   /// Makes a text tower description from its parts.
   public init(
-    transformer: Transformer, contextLength: Int, vocabularySize: Int, hasProjectionBias: Bool
+    transformer: Transformer, contextLength: Int, vocabularySize: Int, hasProjectionBias: Bool,
+    pooledToken: Int? = nil
   ) {
     self.transformer = transformer
     self.contextLength = contextLength
     self.vocabularySize = vocabularySize
     self.hasProjectionBias = hasProjectionBias
+    self.pooledToken = pooledToken
   }
 }
 

@@ -90,6 +90,7 @@ struct HuggingFaceCLIP: FamilyLayout {
     let tokens = try model.shape(of: textMark, rank: 2)
     let width = tokens[1]
     try config?.check(.text, width: width)
+    // The vision tower's notes already say where the activation comes from.
     var quiet = ImportNotes()
     let activation = try activation(
       of: .text, model, config, notes: &quiet)
@@ -101,7 +102,8 @@ struct HuggingFaceCLIP: FamilyLayout {
         layerNormEpsilon: try config?.epsilon(of: .text) ?? 1e-5),
       contextLength: try model.shape(
         of: "text_model.embeddings.position_embedding.weight", rank: 2)[0],
-      vocabularySize: tokens[0], hasProjectionBias: model.has("text_projection.bias"))
+      vocabularySize: tokens[0], hasProjectionBias: model.has("text_projection.bias"),
+      pooledToken: try config?.pooledToken(vocabularySize: tokens[0]))
   }
 
   private func activation(

@@ -63,6 +63,13 @@ struct HuggingFaceConfig {
     return activation
   }
 
+  /// The token at whose first place texts are pooled; nil for the highest id, which is also what
+  /// the library takes where an old file records 2.
+  func pooledToken(vocabularySize: Int) throws(DeclipError) -> Int? {
+    let token = try file.count(keys(.text, "eos_token_id"))
+    return token == 2 || token == vocabularySize - 1 ? nil : token
+  }
+
   private func keys(_ tower: Tower, _ key: String) -> [String] {
     isVisionOnly && tower == .vision ? [key] : ["\(tower.rawValue)_config", key]
   }

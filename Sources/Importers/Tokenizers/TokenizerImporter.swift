@@ -61,7 +61,8 @@ public enum TokenizerImporter {
     if start == [0x1F, 0x8B] { return try MergesText(try inflateGzip(bytes)).tokenizer() }
     guard start?.first == UInt8(ascii: "{") else { return try MergesText(bytes).tokenizer() }
     let json = try JSON.parse(bytes)
-    if json.member(["model"]) != nil { return try TokenizerJSON(json).tokenizer() }
+    // A vocabulary may have a token "model", but its id is no object.
+    if json.object?["model"]?.object != nil { return try TokenizerJSON(json).tokenizer() }
     return try tokenizer(ofVocabulary: json, path: path)
   }
 

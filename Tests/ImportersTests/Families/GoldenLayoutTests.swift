@@ -101,6 +101,7 @@ import Testing
     #expect(vision.nativeGrid == Grid(rows: 4, columns: 4))
     #expect(vision.hasPreNorm)
     #expect(checkpoint.architecture.text?.transformer.heads == 2)
+    #expect(checkpoint.architecture.text?.pooledToken == 120)
     #expect(checkpoint.architecture.embeddingSize == 20)
     #expect(checkpoint.warnings == [noTokenizer])
     #expect(checkpoint.provenance["layout"] == "transformers-clip")

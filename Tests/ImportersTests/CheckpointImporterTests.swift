@@ -1,0 +1,128 @@
+import Testing
+
+@testable import Importers
+@testable import Model
+
+@Suite struct CheckpointImporterTests {
+  private let folder: TestFolder
+  private let tensors = OpenCLIP(text: .plain).foreignTensors(of: .smallCLIP)
+
+  init() throws { folder = try TestFolder() }
+
+  @Test func foldersAreSearchedForUsualNames() throws {
+    expectError(
+      "\(folder.path): holds no checkpoint under a usual name, expected model.safetensors,"
+        + " open_clip_model.safetensors, model.safetensors.index.json,"
+        + " open_clip_model.safetensors.index.json; name the checkpoint file itself"
+    ) { try CheckpointImporter.read(path: folder.path) }
+    try folder.write("open_clip_model.safetensors", safetensors(tensors))
+    let checkpoint = try CheckpointImporter.read(path: folder.path + "/")
+    #expect(checkpoint.provenance["source.0.name"] == "open_clip_model.safetensors")
+  }
+
+  @Test func shardsAreOneCheckpoint() throws {
+    let half = tensors.count / 2
+    try folder.write("a.safetensors", safetensors(Array(tensors.prefix(half))))
+    try folder.write("b.safetensors", safetensors(Array(tensors.dropFirst(half))))
+    let map = tensors.enumerated().map { index, tensor in
+      "\"\(tensor.name)\":\"\(index < half ? "a" : "b").safetensors\""
+    }
+    try folder.write(
+      "model.safetensors.index.json",
+      "{\"metadata\":{\"total_size\":1},\"weight_map\":{\(map.joined(separator: ","))}}")
+    let checkpoint = try CheckpointImporter.read(path: folder.path)
+    #expect(checkpoint.architecture == .smallCLIP)
+    #expect(checkpoint.provenance["source.1.name"] == "b.safetensors")
+    try folder.write("whole.safetensors", safetensors(tensors))
+    let whole = try CheckpointImporter.read(path: folder("whole.safetensors"))
+    for (role, tensor) in whole.tensors {
+      #expect(checkpoint.tensors[role]?.bytes.array == tensor.bytes.array)
+    }
+  }
+
+  @Test(arguments: [
+    ("PK\u{3}\u{4}archive", "a PyTorch archive (zip)"), ("GGUF\u{3}\0\0\0", "a GGUF file"),
+    ("\u{8}\u{7}\u{12}\u{7}pytorch", "an ONNX model"),
+  ])
+  func otherFormatsAreRefusedByName(content: String, format: String) throws {
+    let path = try folder.write("model.safetensors", content)
+    expectError(
+      "\(path): is \(format), which cannot be read, expected a safetensors file; save its weights"
+        + " with safetensors.torch.save_file and convert that file"
+    ) { try CheckpointImporter.read(path: path) }
+  }
+
+  @Test func picklesAndPointersAreRefused() throws {
+    let pickle = try folder.write("model.pt", [0x80, 2, 0x8A, 10])
+    expectError(
+      "\(pickle): is a PyTorch pickle, which cannot be read, expected a safetensors file; save its"
+        + " weights with safetensors.torch.save_file and convert that file"
+    ) { try CheckpointImporter.read(path: pickle) }
+    let pointer = try folder.write("a", "version https://git-lfs.github.com/spec/v1\n")
+    expectError(
+      "\(pointer): is the pointer to a Git LFS file, which cannot be read, expected a safetensors"
+        + " file; fetch the file itself with git lfs pull"
+    ) { try CheckpointImporter.read(path: pointer) }
+    let missing = folder("none")
+    expectError("\(missing): cannot be opened: No such file or directory") {
+      try CheckpointImporter.read(path: missing)
+    }
+  }
+
+  /// Lengths of headers whose first bytes are the magic numbers of other formats.
+  @Test(arguments: [0x0280, 0x0708, 0x7B])
+  func lengthsThatLookLikeMagicNumbersAreNoOtherFormat(length: Int) {
+    let header = "{}" + String(repeating: " ", count: length - 2)
+    guard case .safetensors = FileFormat.of(ByteView(safetensors(header: header, dataCount: 0)))
+    else {
+      Issue.record("taken for another format")
+      return
+    }
+  }
+
+  @Test func tokenizersAreFoundBesideAndElsewhere() throws {
+    let elsewhere = try TestFolder()
+    let path = try folder.write("model.safetensors", safetensors(tensors))
+    let other = try elsewhere.write("some.txt", SmallTokenizer.mergesText)
+    let asked = try CheckpointImporter.read(
+      path: path, options: ImportOptions(tokenizerPath: other))
+    #expect(try asked.tokenizer == SmallTokenizer.data())
+    #expect(asked.provenance["tokenizer"] == "some.txt")
+    try folder.write("vocab.json", SmallTokenizer.vocabulary())
+    try folder.write("merges.txt", SmallTokenizer.mergesText)
+    let beside = try CheckpointImporter.read(path: path)
+    #expect(try beside.tokenizer == SmallTokenizer.data())
+    #expect(beside.provenance["tokenizer"] == "vocab.json")
+    #expect(!beside.warnings.contains { $0.contains("tokenizer") })
+    #expect(
+      try CheckpointImporter.read(path: path, options: ImportOptions(visionOnly: true)).tokenizer
+        == nil)
+  }
+
+  @Test func tokenizersOfOtherModelsAreRefused() throws {
+    var architecture = Architecture.smallCLIP
+    architecture.text?.vocabularySize = 516
+    let path = try folder.write(
+      "model.safetensors", safetensors(OpenCLIP(text: .plain).foreignTensors(of: architecture)))
+    let merges = try folder.write("merges.txt", SmallTokenizer.mergesText)
+    expectError(
+      "\(merges): the vocabulary has 517 tokens, expected at most the 516 rows of the token"
+        + " embedding; the tokenizer belongs to another model: pass the right one with --tokenizer"
+    ) { try CheckpointImporter.read(path: path, options: ImportOptions(tokenizerPath: merges)) }
+  }
+
+  @Test func faultsOfTensorsNameTheFile() throws {
+    let path = try folder.write("model.safetensors", safetensors([.float32("w", [1])]))
+    #expect { try CheckpointImporter.read(path: path) } throws: {
+      "\($0)".hasPrefix("\(path): none of its 1 tensors tells a family that can be read")
+    }
+  }
+
+  @Test func metadataIsKept() throws {
+    let path = try folder.write(
+      "model.safetensors", safetensors(tensors, metadata: #"{"licence":"MIT"}"#))
+    let provenance = try CheckpointImporter.read(path: path).provenance
+    #expect(provenance["metadata.licence"] == "MIT")
+    #expect(provenance["source.0.bytes"].flatMap { Int($0) } ?? 0 > 1000)
+  }
+}
