@@ -1,3 +1,4 @@
+import Container
 import Files
 import Foundation
 import Importers
@@ -37,12 +38,15 @@ import Testing
     .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Goldens")
 
   /// The golden model, imported, written as a container and opened again.
-  private func model(_ golden: Golden) throws -> Loaded {
+  private func model(_ golden: Golden) throws -> ContainerFile {
     let source = Self.folder.appending(path: "\(golden.rawValue)/model.safetensors")
     let checkpoint = try CheckpointImporter.read(
       path: source.path,
       options: ImportOptions(activation: golden == .openCLIP ? .gelu : nil))
-    return Loaded(checkpoint: checkpoint)
+    let path = NSTemporaryDirectory() + "golden-\(UUID().uuidString).declip"
+    defer { unlink(path) }
+    _ = try ContainerWriter.write(checkpoint, to: path, options: ContainerOptions(toolVersion: "golden tests"))
+    return try ContainerFile(path: path)
   }
 
   private func expectations(_ golden: Golden) throws -> SafetensorsFile {
@@ -196,22 +200,5 @@ import Testing
     let levels = GoldenPicture.pixels(height: 48, width: 48, seed: 1).map { Int($0 * 128) }
     #expect(Array(levels[..<6]) == [162, 92, 173, 116, 164, 137])
     #expect(levels.reduce(0, +) == 65354)
-  }
-}
-
-struct Loaded: WeightSource {
-  let checkpoint: Checkpoint
-  var architecture: Architecture { checkpoint.architecture }
-  func read(_ role: TensorRole, into d: UnsafeMutableBufferPointer<Float>) throws(DeclipError) {
-    guard let t = checkpoint.tensors[role] else { throw DeclipError(.badData, "no \(role)") }
-    t.bytes.withUnsafeBytes { b in
-      for i in d.indices {
-        switch t.dataType {
-        case .float16: d[i] = Float(b.loadUnaligned(fromByteOffset: 2*i, as: Float16.self))
-        case .bfloat16: d[i] = Float(bitPattern: UInt32(b.loadUnaligned(fromByteOffset: 2*i, as: UInt16.self)) << 16)
-        default: d[i] = b.loadUnaligned(fromByteOffset: 4*i, as: Float.self)
-        }
-      }
-    }
   }
 }
