@@ -36,16 +36,13 @@ let package = Package(
     .target(name: "DeCLIP", dependencies: ["Container", "Importers", "Runtime", "Vision"]),
 
     // Command lines.
-    .executableTarget(
-      name: "declip-convert",
+    .target(
+      name: "Terminal",
       dependencies: [
-        "DeCLIP", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Model", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .executableTarget(
-      name: "declip-run",
-      dependencies: [
-        "DeCLIP", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+    .executableTarget(name: "declip-convert", dependencies: ["DeCLIP", "Terminal"]),
+    .executableTarget(name: "declip-run", dependencies: ["DeCLIP", "Terminal"]),
 
     // Tests.
     .testTarget(name: "ModelTests", dependencies: ["Model"]),

@@ -1,0 +1,40 @@
+import ArgumentParser
+import Glibc
+import Model
+
+extension ParsableCommand {
+  /// Runs `body`; a `DeclipError` becomes one line on stderr and the exit code of its kind.
+  public func reporting(_ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let error as DeclipError {
+      Terminal.printError("\(error)")
+      throw ExitCode(error.kind.rawValue)
+    }
+  }
+}
+
+/// What the command lines write beside their results.
+public enum Terminal {
+  /// Writes `error: TEXT` to stderr.
+  public static func printError(_ text: String) {
+    write("error: \(text)\n")
+  }
+
+  /// Writes `warning: TEXT` to stderr.
+  public static func printWarning(_ text: String) {
+    write("warning: \(text)\n")
+  }
+
+  /// Whether a person reads stderr.
+  public static var isInteractive: Bool { isatty(STDERR_FILENO) == 1 }
+
+  static func write(_ text: String) {
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+      let count = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+      guard count > 0 else { return }
+      bytes = bytes.dropFirst(count)
+    }
+  }
+}

@@ -1,0 +1,17 @@
+import ArgumentParser
+import DeCLIP
+
+/// `declip-convert`: imports, inspects and checks models.
+@main
+struct DeclipConvert: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "declip-convert",
+    abstract: "Import CLIP, EVA02-CLIP and DeCLIP checkpoints into one .declip file.",
+    discussion: """
+      Reads safetensors files, sharded ones by their *.index.json, and folders that hold either: \
+      OpenAI and OpenCLIP, Hugging Face CLIPModel, EVA02-CLIP and DeCLIP, and its timm twin.
+      """,
+    version: DeclipVersion.current,
+    subcommands: [Import.self, Inspect.self, Check.self],
+    defaultSubcommand: Import.self)
+}

@@ -1,0 +1,11 @@
+import ArgumentParser
+import DeCLIP
+
+/// `declip-run`: segmentation, classification and features.
+@main
+struct DeclipRun: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "declip-run",
+    abstract: "Open-vocabulary dense perception with a .declip model.",
+    version: DeclipVersion.current)
+}
