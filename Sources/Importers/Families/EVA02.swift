@@ -92,9 +92,6 @@ struct EVA02: FamilyLayout {
     // Every published EVA02-CLIP has heads of 64 channels, so nothing is assumed here.
     let heads = try notes.heads(
       asked: model.options.heads, recorded: max(1, width / 64), in: "EVA02", width: width)
-    let textActivation = try notes.activation(
-      asked: model.options.activation, recorded: try config?.activation() ?? .gelu,
-      in: config?.name ?? "EVA02", assumed: .gelu, because: "")
     return Architecture(
       family: .eva02, embeddingSize: embedding,
       logitScale: try model.logitScale(logitScaleName, notes: &notes),
@@ -107,7 +104,17 @@ struct EVA02: FamilyLayout {
         hasPatchBias: model.has(trunk + "patch_embed.proj.bias"), hasPreNorm: false,
         hasProjectionBias: model.has(trunk + "head.bias"),
         rotary: RotaryPositions(theta: 10_000, extent: 16)),
-      text: try text.tower(of: model, config: config, activation: textActivation),
+      text: try textTower(of: model, config, notes: &notes),
       preprocessing: try config?.preprocessing() ?? .clip)
+  }
+
+  private func textTower(
+    of model: ForeignModel, _ config: OpenCLIPConfig?, notes: inout ImportNotes
+  ) throws(DeclipError) -> TextTower? {
+    guard model.has(textMark), !model.options.visionOnly else { return nil }
+    let activation = try notes.activation(
+      asked: model.options.activation, recorded: try config?.activation() ?? .gelu,
+      in: config?.name ?? "EVA02", assumed: .gelu, because: "")
+    return try text.tower(of: model, config: config, activation: activation)
   }
 }
