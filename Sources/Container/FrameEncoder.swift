@@ -76,9 +76,14 @@ final class FrameEncoder {
 
   private static func requireInRange(_ beyond: Int, _ stored: DataType) throws(DeclipError) {
     guard beyond == 0 else {
+      let remedy: String? =
+        switch stored {
+        case .float16: "store the model as bf16 or f32"
+        case .bfloat16: "store the model as f32"
+        default: nil
+        }
       throw DeclipError(
-        .badData, "\(beyond) values are too large for \(stored.rawValue)",
-        remedy: "store the model as \(stored == .float16 ? "bf16 or f32" : "its own type")")
+        .badData, "holds values too large for \(stored.rawValue)", remedy: remedy)
     }
   }
 }

@@ -98,9 +98,7 @@ import Testing
   @Test func sectionTableLies() throws {
     #expect(
       try verdict { $0.sectionCount = 65 }.contains("declares 65 sections, expected at most 64"))
-    #expect(
-      try verdict { $0.sectionCount = 64 }.contains("section table at byte 128: does not fit")
-        || verdict { $0.sectionCount = 64 }.contains("its checksum does not match"))
+    #expect(try verdict { $0.sectionCount = 64 }.contains("its checksum does not match"))
     #expect(try verdict { $0.fileLength = .max }.contains("header at byte 16: the file has"))
     #expect(try verdict { $0["tensors"].offset = 0 }.contains("overlaps what precedes it"))
     #expect(try verdict { $0["tensors"].offset = .max - 5 }.contains("is out of place"))
@@ -206,8 +204,7 @@ import Testing
     for (offset, value) in [(9, 9), (11, 2), (12, 2), (13, 1), (14, 2), (15, 1)] as [(Int, UInt8)] {
       #expect(try text(at: offset, [value]).contains("a type, storage or flag"), "byte \(offset)")
     }
-    #expect(
-      try text(at: 10, [9]).contains("section 'tensors'") || text(at: 10, [9]).contains("rank 9"))
+    #expect(try text(at: 10, [9]).contains("rank 9, expected at most 8"))
     #expect(try text(at: 20, [0x20]).contains("no readable name"))
     #expect(try text(at: 20, [0xFF]).contains("not UTF-8"))
     // The name of the first tensor is 'vision.patchEmbedding.weight'; its shape comes next.
@@ -328,9 +325,7 @@ import Testing
     #expect(try text(changed(15, 255)).contains("in the middle of its content"))
     #expect(try text(changed(19, 255)).contains("in the middle of its content"))
     #expect(try text(changed(16, 1)).contains("bytes after its content"))
-    #expect(
-      try text(changed(23, 0xFF)).contains("not UTF-8")
-        || text(changed(22, 0xFF)).contains("not UTF-8"))
+    #expect(try text(changed(22, 0xFF)).contains("not UTF-8"))
     #expect(try text([]).contains("section 'tokenizer'"))
   }
 }
