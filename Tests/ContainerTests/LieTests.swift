@@ -121,16 +121,16 @@ import Testing
 
   @Test func sectionBombsAreNotDecoded() throws {
     let zeros = [UInt8](repeating: 0, count: 33 << 20)
-    let compressed = try zeros.withUnsafeBytes { try ZstdCompressor(level: 3).compress($0) }
+    let bomb = try zeros.withUnsafeBytes { try compressed($0) }
     let honest = try verdict {
       $0["architecture"] = .init(
-        name: "architecture", isCompressed: true, content: compressed,
+        name: "architecture", isCompressed: true, content: bomb,
         decodedLength: UInt64(zeros.count))
     }
     #expect(honest.contains("section 'architecture'") && honest.contains("declares 34603008 bytes"))
     let lying = try verdict {
       $0["architecture"] = .init(
-        name: "architecture", isCompressed: true, content: compressed, decodedLength: 1000)
+        name: "architecture", isCompressed: true, content: bomb, decodedLength: 1000)
     }
     #expect(lying.contains("its zstd frame declares another size, expected 1000 bytes"))
   }
@@ -238,7 +238,7 @@ import Testing
 
   private func zstd(_ count: Int) throws -> [UInt8] {
     try [UInt8](repeating: 0, count: count).withUnsafeBytes {
-      try ZstdCompressor(level: 3).compress($0)
+      try compressed($0)
     }
   }
 
@@ -267,7 +267,7 @@ import Testing
     let seed = UInt64.random(in: 0 ... .max)
     var generator = Seeded(seed)
     let content = (0..<5000).map { _ in UInt8.random(in: 0..<40, using: &generator) }
-    let frame = try content.withUnsafeBytes { try ZstdCompressor(level: 3).compress($0) }
+    let frame = try content.withUnsafeBytes { try compressed($0) }
     for _ in 0..<500 {
       var bad = frame
       bad[.random(in: bad.indices, using: &generator)] = .random(in: 0...255, using: &generator)
@@ -328,4 +328,9 @@ import Testing
     #expect(try text(changed(22, 0xFF)).contains("not UTF-8"))
     #expect(try text([]).contains("section 'tokenizer'"))
   }
+}
+
+/// `bytes` as one zstd frame.
+private func compressed(_ bytes: UnsafeRawBufferPointer) throws -> [UInt8] {
+  try ZstdCompressor(level: 3).compress(bytes).withUnsafeBytes { Array($0) }
 }
