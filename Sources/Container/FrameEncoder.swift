@@ -10,6 +10,7 @@ struct EncodedFrame: Sendable {
 /// Turns elements of a tensor into frames: conversion, byte planes, zstd. For one thread at a time.
 final class FrameEncoder {
   private let compressor: ZstdCompressor?
+  private let planes = Scratch()
   private var floats: [Float] = []
 
   init(_ compression: ContainerOptions.Compression) throws(DeclipError) {
@@ -32,20 +33,20 @@ final class FrameEncoder {
       return EncodedFrame(bytes: content, checksum: Checksum.of(content))
     }
     let isSplit = TensorEntry.Transform.suited(to: stored) == .bytePlanes
-    let planes = isSplit ? split(content, stored) : content
-    let bytes = try planes.withUnsafeBytes { bytes throws(DeclipError) in
-      try compressor.compress(bytes, parts: isSplit ? stored.byteWidth : 1)
+    let bytes = try content.withUnsafeBytes { content throws(DeclipError) in
+      try compressor.compress(
+        isSplit ? split(content, stored) : content, parts: isSplit ? stored.byteWidth : 1)
     }
-    return EncodedFrame(bytes: ByteView(bytes), checksum: Checksum.of(bytes))
+    return EncodedFrame(bytes: bytes, checksum: Checksum.of(bytes))
   }
 
-  private func split(_ content: ByteView, _ type: DataType) -> ByteView {
-    ByteView(count: content.count) { target in
-      content.withUnsafeBytes { source in
-        declip_planes_split(
-          source.baseAddress, target.baseAddress, source.count / type.byteWidth, type.byteWidth)
-      }
-    }
+  /// The byte planes of `content`, in scratch memory.
+  private func split(_ content: UnsafeRawBufferPointer, _ type: DataType) -> UnsafeRawBufferPointer
+  {
+    let target = planes.bytes(content.count)
+    declip_planes_split(
+      content.baseAddress, target.baseAddress, content.count / type.byteWidth, type.byteWidth)
+    return UnsafeRawBufferPointer(target)
   }
 
   private func convert(
@@ -76,9 +77,14 @@ final class FrameEncoder {
 
   private static func requireInRange(_ beyond: Int, _ stored: DataType) throws(DeclipError) {
     guard beyond == 0 else {
+      let remedy: String? =
+        switch stored {
+        case .float16: "store the model as bf16 or f32"
+        case .bfloat16: "store the model as f32"
+        default: nil
+        }
       throw DeclipError(
-        .badData, "\(beyond) values are too large for \(stored.rawValue)",
-        remedy: "store the model as \(stored == .float16 ? "bf16 or f32" : "its own type")")
+        .badData, "holds values too large for \(stored.rawValue)", remedy: remedy)
     }
   }
 }

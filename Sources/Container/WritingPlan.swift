@@ -48,7 +48,7 @@ struct WritingPlan: Sendable {
       let content = try tokenizer.encoded()
       let stored = try content.span.withUnsafeBytes { bytes throws(DeclipError) in
         try ZstdCompressor(level: 9).compress(bytes)
-      }
+      }.withUnsafeBytes { [UInt8]($0) }
       contents.append((Section.Name.tokenizer, false, stored, content.count))
     }
     let sectionCount = contents.count + 2

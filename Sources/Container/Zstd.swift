@@ -4,6 +4,7 @@ import Model
 /// A zstd compression context, for one thread at a time.
 final class ZstdCompressor {
   private let context: OpaquePointer
+  private let frame = Scratch()
 
   init(level: Int) throws(DeclipError) {
     guard let context = ZSTD_createCCtx() else {
@@ -19,17 +20,16 @@ final class ZstdCompressor {
   /// their own, and a block that two of them share compresses neither well.
   func compress(
     _ source: UnsafeRawBufferPointer, parts: Int = 1
-  ) throws(DeclipError) -> [UInt8] {
+  ) throws(DeclipError) -> ByteView {
     // Every part may add a block header and the bytes that end a block.
-    let capacity = ZSTD_compressBound(source.count) + 64 * parts
-    var failure: String?
-    let bytes = [UInt8](unsafeUninitializedCapacity: capacity) { target, count in
-      var output = ZSTD_outBuffer(dst: target.baseAddress, size: capacity, pos: 0)
-      failure = compress(source, parts, into: &output)
-      count = output.pos
+    let target = frame.bytes(ZSTD_compressBound(source.count) + 64 * parts)
+    var output = ZSTD_outBuffer(dst: target.baseAddress, size: target.count, pos: 0)
+    if let failure = compress(source, parts, into: &output) {
+      throw DeclipError(.internal, "zstd: \(failure)")
     }
-    if let failure { throw DeclipError(.internal, "zstd: \(failure)") }
-    return bytes
+    return ByteView(count: output.pos) {
+      $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: target.prefix(output.pos)))
+    }
   }
 
   /// Fills `output`; what went wrong, or nil.

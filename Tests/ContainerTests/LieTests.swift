@@ -98,9 +98,7 @@ import Testing
   @Test func sectionTableLies() throws {
     #expect(
       try verdict { $0.sectionCount = 65 }.contains("declares 65 sections, expected at most 64"))
-    #expect(
-      try verdict { $0.sectionCount = 64 }.contains("section table at byte 128: does not fit")
-        || verdict { $0.sectionCount = 64 }.contains("its checksum does not match"))
+    #expect(try verdict { $0.sectionCount = 64 }.contains("its checksum does not match"))
     #expect(try verdict { $0.fileLength = .max }.contains("header at byte 16: the file has"))
     #expect(try verdict { $0["tensors"].offset = 0 }.contains("overlaps what precedes it"))
     #expect(try verdict { $0["tensors"].offset = .max - 5 }.contains("is out of place"))
@@ -123,16 +121,16 @@ import Testing
 
   @Test func sectionBombsAreNotDecoded() throws {
     let zeros = [UInt8](repeating: 0, count: 33 << 20)
-    let compressed = try zeros.withUnsafeBytes { try ZstdCompressor(level: 3).compress($0) }
+    let bomb = try zeros.withUnsafeBytes { try compressed($0) }
     let honest = try verdict {
       $0["architecture"] = .init(
-        name: "architecture", isCompressed: true, content: compressed,
+        name: "architecture", isCompressed: true, content: bomb,
         decodedLength: UInt64(zeros.count))
     }
     #expect(honest.contains("section 'architecture'") && honest.contains("declares 34603008 bytes"))
     let lying = try verdict {
       $0["architecture"] = .init(
-        name: "architecture", isCompressed: true, content: compressed, decodedLength: 1000)
+        name: "architecture", isCompressed: true, content: bomb, decodedLength: 1000)
     }
     #expect(lying.contains("its zstd frame declares another size, expected 1000 bytes"))
   }
@@ -206,8 +204,7 @@ import Testing
     for (offset, value) in [(9, 9), (11, 2), (12, 2), (13, 1), (14, 2), (15, 1)] as [(Int, UInt8)] {
       #expect(try text(at: offset, [value]).contains("a type, storage or flag"), "byte \(offset)")
     }
-    #expect(
-      try text(at: 10, [9]).contains("section 'tensors'") || text(at: 10, [9]).contains("rank 9"))
+    #expect(try text(at: 10, [9]).contains("rank 9, expected at most 8"))
     #expect(try text(at: 20, [0x20]).contains("no readable name"))
     #expect(try text(at: 20, [0xFF]).contains("not UTF-8"))
     // The name of the first tensor is 'vision.patchEmbedding.weight'; its shape comes next.
@@ -241,7 +238,7 @@ import Testing
 
   private func zstd(_ count: Int) throws -> [UInt8] {
     try [UInt8](repeating: 0, count: count).withUnsafeBytes {
-      try ZstdCompressor(level: 3).compress($0)
+      try compressed($0)
     }
   }
 
@@ -270,7 +267,7 @@ import Testing
     let seed = UInt64.random(in: 0 ... .max)
     var generator = Seeded(seed)
     let content = (0..<5000).map { _ in UInt8.random(in: 0..<40, using: &generator) }
-    let frame = try content.withUnsafeBytes { try ZstdCompressor(level: 3).compress($0) }
+    let frame = try content.withUnsafeBytes { try compressed($0) }
     for _ in 0..<500 {
       var bad = frame
       bad[.random(in: bad.indices, using: &generator)] = .random(in: 0...255, using: &generator)
@@ -328,9 +325,12 @@ import Testing
     #expect(try text(changed(15, 255)).contains("in the middle of its content"))
     #expect(try text(changed(19, 255)).contains("in the middle of its content"))
     #expect(try text(changed(16, 1)).contains("bytes after its content"))
-    #expect(
-      try text(changed(23, 0xFF)).contains("not UTF-8")
-        || text(changed(22, 0xFF)).contains("not UTF-8"))
+    #expect(try text(changed(22, 0xFF)).contains("not UTF-8"))
     #expect(try text([]).contains("section 'tokenizer'"))
   }
+}
+
+/// `bytes` as one zstd frame.
+private func compressed(_ bytes: UnsafeRawBufferPointer) throws -> [UInt8] {
+  try ZstdCompressor(level: 3).compress(bytes).withUnsafeBytes { Array($0) }
 }

@@ -51,10 +51,12 @@ import Testing
 }
 
 extension Checkpoint {
-  /// 71 million random weights, 284 MB as float32; tensors of one shape share their elements,
+  /// Random weights, 284 MB as float32 in ten layers; tensors of one shape share their elements,
   /// because drawing normal numbers takes longer than everything else.
-  static func large(_ dataType: DataType, seed: UInt64) throws -> Checkpoint {
-    let architecture = Architecture.small(width: 768, layers: 10, hiddenSize: 2048)
+  static func large(
+    _ dataType: DataType = .float32, layers: Int = 10, seed: UInt64 = 41
+  ) throws -> Checkpoint {
+    let architecture = Architecture.small(width: 768, layers: layers, hiddenSize: 2048)
     var generator = Seeded(seed)
     var drawn: [[Int]: Tensor] = [:]
     var tensors: [TensorRole: Tensor] = [:]
