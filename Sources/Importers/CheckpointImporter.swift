@@ -1,3 +1,4 @@
+import CKernels
 import Files
 import Model
 
@@ -83,8 +84,16 @@ public enum CheckpointImporter {
     for (index, file) in source.files.enumerated() {
       entries["source.\(index).name"] = file.name
       entries["source.\(index).bytes"] = "\(file.bytes.count)"
+      entries["source.\(index).xxh64"] = digest(of: file.bytes)
     }
     for (key, value) in source.metadata { entries["metadata." + key] = value }
     return entries
+  }
+
+  /// XXH64 with seed 0 in 16 hexadecimal digits, as `xxhsum -H1` prints it.
+  private static func digest(of bytes: ByteView) -> String {
+    let hash = bytes.withUnsafeBytes { declip_xxh64($0.baseAddress, $0.count, 0) }
+    let digits = String(hash, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
   }
 }

@@ -11,7 +11,8 @@ public enum VisionOutput: String, Hashable, Sendable, CaseIterable {
   /// The embedding of the whole picture, `[1, embedding]`, not normalised.
   case image
 
-  var slot: Slot {
+  /// The slot of the plan that holds the output.
+  public var slot: Slot {
     switch self {
     case .dense: .dense
     case .content: .content

@@ -17,11 +17,11 @@ struct Check: ParsableCommand {
   func run() throws {
     var firstFailure: ExitCode?
     for path in files {
-      do {
+      do throws(DeclipError) {
         let file = try ContainerFile(path: path)
         try file.check(threads: threads)
         print("\(path): ok, \(file.entries.count) tensors, \(Format.bytes(file.fileLength))")
-      } catch let error as DeclipError {
+      } catch {
         Terminal.printError("\(error)")
         firstFailure = firstFailure ?? ExitCode(error.kind.rawValue)
       }

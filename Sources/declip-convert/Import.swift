@@ -61,28 +61,38 @@ struct Import: ParsableCommand {
   var threads = Threads.available
 
   func run() throws {
-    try reporting {
-      let output = output ?? defaultOutput
-      if !force && access(output, F_OK) == 0 {
-        throw DeclipError(
-          .cannotCreate, "exists already", file: output,
-          remedy: "give another --output, or --force to replace it")
-      }
-      let report = try Conversion.convert(
-        model, to: output,
-        importing: ImportOptions(
-          activation: activation, heads: heads, tokenizerPath: tokenizer,
-          visionOnly: visionOnly),
-        writing: ContainerOptions(
-          precision: precision.flatMap { DataType(rawValue: $0.rawValue) },
-          compression: compression == .none ? .none : .zstd(level: level), threads: threads,
-          toolVersion: "declip-convert \(DeclipVersion.current)"))
-      for warning in report.warnings { Terminal.printWarning(warning) }
-      let summary = report.summary
-      let ratio = Double(summary.fileLength) / Double(max(summary.sourceBytes, 1))
-      print(
-        "\(output): \(report.architecture.summary), \(Format.bytes(summary.fileLength)), "
-          + "\(Format.fixed(ratio, 3)) of the checkpoint's tensors")
+    try reporting { try convert(to: output ?? defaultOutput) }
+  }
+
+  private func convert(to output: String) throws(DeclipError) {
+    if !force && access(output, F_OK) == 0 {
+      throw DeclipError(
+        .cannotCreate, "exists already", file: output,
+        remedy: "give another --output, or --force to replace it")
+    }
+    let report = try Conversion.convert(
+      model, to: output,
+      importing: ImportOptions(
+        activation: activation, heads: heads, tokenizerPath: tokenizer,
+        visionOnly: visionOnly),
+      writing: ContainerOptions(
+        precision: storedType,
+        compression: compression == .none ? .none : .zstd(level: level), threads: threads,
+        toolVersion: "declip-convert \(DeclipVersion.current)"))
+    for warning in report.warnings { Terminal.printWarning(warning) }
+    let summary = report.summary
+    let ratio = Double(summary.fileLength) / Double(max(summary.sourceBytes, 1))
+    print(
+      "\(output): \(report.architecture.summary), \(Format.bytes(summary.fileLength)), "
+        + "\(Format.fixed(ratio, 3)) of the checkpoint's tensors")
+  }
+
+  private var storedType: DataType? {
+    switch precision {
+    case .f32: .float32
+    case .f16: .float16
+    case .bf16: .bfloat16
+    case nil: nil
     }
   }
 

@@ -7,5 +7,6 @@ struct DeclipRun: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "declip-run",
     abstract: "Open-vocabulary dense perception with a .declip model.",
-    version: DeclipVersion.current)
+    version: DeclipVersion.current,
+    subcommands: [Segment.self, Classify.self, ExtractFeatures.self, Bench.self])
 }

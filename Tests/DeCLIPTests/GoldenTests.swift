@@ -45,7 +45,8 @@ import Testing
       options: ImportOptions(activation: golden == .openCLIP ? .gelu : nil))
     let path = NSTemporaryDirectory() + "golden-\(UUID().uuidString).declip"
     defer { unlink(path) }
-    _ = try ContainerWriter.write(checkpoint, to: path, options: ContainerOptions(toolVersion: "golden tests"))
+    _ = try ContainerWriter.write(
+      checkpoint, to: path, options: ContainerOptions(toolVersion: "golden tests"))
     return try ContainerFile(path: path)
   }
 
