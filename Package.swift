@@ -54,6 +54,8 @@ let package = Package(
     .testTarget(
       name: "DeCLIPTests",
       dependencies: ["DeCLIP", "Container", "Importers", "Runtime", "Vision", "Files"]),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["declip-convert", "declip-run", "Vision"]),
   ],
   swiftLanguageModes: [.v6]
 )

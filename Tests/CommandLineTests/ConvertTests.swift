@@ -1,0 +1,103 @@
+import Foundation
+import Testing
+
+@Suite struct ConvertTests {
+  private let convert = Tool("declip-convert")
+  private let folder: TemporaryFolder
+  private let golden = Repository.path("Tests/Goldens/eva02/model.safetensors")
+
+  init() throws {
+    folder = try TemporaryFolder()
+  }
+
+  @Test func convertsInspectsAndChecks() throws {
+    let file = folder("eva02.declip")
+    let conversion = try convert(golden, "-o", file)
+    #expect(conversion.status == 0)
+    #expect(
+      conversion.output.hasPrefix(
+        "\(file): eva02, vision 128x3 patch 8 at 48 px, text 64x2, embedding 40, "))
+    #expect(conversion.errors.contains("warning: no tokenizer was found beside the file"))
+
+    let inspection = try convert("inspect", file)
+    #expect(inspection.status == 0)
+    for line in [
+      "architecture: eva02, vision 128x3 patch 8 at 48 px",
+      "vision.block[2].attention.query.weight", "source.0.name: model.safetensors",
+      "\"hiddenSize\" : 138",
+    ] { #expect(inspection.output.contains(line), "\(line)") }
+
+    let check = try convert("check", file)
+    #expect(check.status == 0)
+    #expect(check.output.hasPrefix("\(file): ok, "))
+  }
+
+  @Test func convertingTwiceGivesTheSameBytes() throws {
+    for (name, threads) in [("a", "1"), ("b", "2")] {
+      #expect(try convert(golden, "-o", folder(name), "--threads", threads).status == 0)
+    }
+    #expect(
+      try Data(contentsOf: URL(filePath: folder("a")))
+        == Data(contentsOf: URL(filePath: folder("b"))))
+  }
+
+  @Test func damageIsReportedByNameWithExitCode65() throws {
+    let file = folder("damaged.declip")
+    #expect(try convert(golden, "-o", file).status == 0)
+    var bytes = try Data(contentsOf: URL(filePath: file))
+    bytes[bytes.count - 100] ^= 4
+    try bytes.write(to: URL(filePath: file))
+    let check = try convert("check", file)
+    #expect(check.status == 65)
+    #expect(check.errors.hasPrefix("error: \(file): "))
+    #expect(check.errors.contains("tensor '"))
+    #expect(check.errors.split(separator: "\n").count == 1)
+  }
+
+  @Test func existingOutputIsKept() throws {
+    let file = folder("kept.declip")
+    try Data("mine".utf8).write(to: URL(filePath: file))
+    let refusal = try convert(golden, "-o", file)
+    #expect(refusal.status == 73)
+    #expect(
+      refusal.errors
+        == "error: \(file): exists already; give another --output, or --force to replace it\n")
+    #expect(try Data(contentsOf: URL(filePath: file)) == Data("mine".utf8))
+    #expect(try convert(golden, "-o", file, "--force").status == 0)
+  }
+
+  @Test func exitCodesFollowSysexits() throws {
+    #expect(try convert().status == 64)
+    #expect(try convert(golden, "--precision", "f8").status == 64)
+    let missing = try convert(folder("none.safetensors"))
+    #expect(missing.status == 66)
+    #expect(
+      missing.errors
+        == "error: \(folder("none.safetensors")): cannot be opened: No such file or directory\n")
+    try Data("hello, this is no model".utf8).write(to: URL(filePath: folder("text")))
+    #expect(try convert(folder("text")).status == 65)
+    #expect(try convert(golden, "-o", folder("none/out.declip")).status == 73)
+  }
+
+  /// Killed while it writes, the tool leaves nothing under the final name.
+  @Test func killedConversionLeavesNoFile() throws {
+    let file = folder("killed.declip")
+    // Level 19 takes some seconds, so that the kill falls into the writing.
+    let process = convert.process([
+      Repository.path("fixtures/shapes/model.safetensors"), "-o", file, "--level", "19",
+      "--precision", "f32",
+    ])
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    let deadline = Date().addingTimeInterval(60)
+    while !folder.names.contains(where: { $0.hasSuffix(".partial") }), Date() < deadline,
+      process.isRunning
+    { usleep(1000) }
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .uncaughtSignal)
+    #expect(folder.names.allSatisfy { $0.hasSuffix(".partial") })
+    #expect(!folder.names.isEmpty)
+  }
+}
