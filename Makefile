@@ -1,6 +1,6 @@
 # `make demo` and `make test` do all set-up themselves; see README.md.
 
-PACKAGES := pkg-config libzstd-dev libopenblas-dev libjpeg62-turbo-dev libpng-dev
+PACKAGES := pkg-config libzstd-dev libopenblas-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev
 BUILD := .build/release
 # Tests have a build folder of their own: alternating in one rebuilds everything.
 TEST_BUILD := .build-test
@@ -12,7 +12,7 @@ demo: build
 	mkdir -p demo
 	$(BUILD)/declip-convert fixtures/shapes/model.safetensors -o demo/shapes.declip --force
 	$(BUILD)/declip-run segment fixtures/shapes/scenes/demo.png --model demo/shapes.declip \
-	  --classes "$$(cat fixtures/shapes/demo-classes.txt)" --output demo
+	  --classes @fixtures/shapes/classes.txt --output demo
 	@echo "look at demo/demo.overlay.png"
 
 ## test: run the whole test suite
