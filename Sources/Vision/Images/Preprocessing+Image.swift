@@ -1,0 +1,73 @@
+import Model
+
+/// What a vision tower takes in: normalised colour planes.
+public struct VisionInput: Sendable {
+  /// Columns.
+  public let width: Int
+  /// Rows.
+  public let height: Int
+  /// `[3, height, width]`, row-major: `(sample / 255 - mean) / deviation`.
+  public let values: [Float]
+}
+
+extension Preprocessing {
+  /// The input for dense features: the picture resized into `geometry`, padded with black at the
+  /// right and the bottom, and then normalised.
+  ///
+  /// The picture must have the extents that the geometry was made for; it is resized in any case.
+  public func dense(
+    _ image: Image, _ geometry: InputGeometry, threads: Int = 0
+  ) -> VisionInput {
+    let content = image.resized(
+      width: geometry.contentWidth, height: geometry.contentHeight, threads: threads)
+    return normalized(content, left: 0, top: 0, width: geometry.width, height: geometry.height)
+  }
+
+  /// The input for one embedding of a whole picture: the shorter side resized to `size`, the
+  /// longer to the floor of its proportion, and the centre cropped, as torchvision does.
+  public func classification(_ image: Image, size: Int, threads: Int = 0) -> VisionInput {
+    let shorter = min(image.width, image.height)
+    func extent(_ side: Int) -> Int {
+      side == shorter ? size : Int(Double(size * side) / Double(shorter))
+    }
+    let resized = image.resized(
+      width: extent(image.width), height: extent(image.height), threads: threads)
+    func margin(_ side: Int) -> Int {
+      Int((Double(side - size) / 2).rounded(.toNearestOrEven))
+    }
+    return normalized(
+      resized, left: margin(resized.width), top: margin(resized.height), width: size,
+      height: size)
+  }
+
+  /// The window of `image` at (`left`, `top`), black where it reaches beyond the picture.
+  private func normalized(
+    _ image: Image, left: Int, top: Int, width: Int, height: Int
+  ) -> VisionInput {
+    let columns = min(width, image.width - left)
+    let rows = min(height, image.height - top)
+    let values = [Float](unsafeUninitializedCapacity: 3 * width * height) { target, initialized in
+      for channel in 0..<3 {
+        let table = normalizedSamples(of: channel)
+        let plane = target.extracting((channel * width * height)..<((channel + 1) * width * height))
+        plane.initialize(repeating: table[0])
+        for y in 0..<rows {
+          var from = 3 * ((y + top) * image.width + left) + channel
+          for x in 0..<columns {
+            plane[y * width + x] = table[Int(image.pixels[from])]
+            from += 3
+          }
+        }
+      }
+      initialized = 3 * width * height
+    }
+    return VisionInput(width: width, height: height, values: values)
+  }
+
+  /// Every 8-bit sample normalised, with the roundings of torchvision's `ToTensor`, `Normalize`.
+  private func normalizedSamples(of channel: Int) -> [Float] {
+    let mean = channel < mean.count ? mean[channel] : 0
+    let deviation = channel < deviation.count ? deviation[channel] : 1
+    return (0..<256).map { (Float($0) / 255 - mean) / deviation }
+  }
+}
