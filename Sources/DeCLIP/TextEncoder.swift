@@ -44,7 +44,7 @@ public final class TextEncoder {
   /// Texts longer than the model's context are cut behind its last token but one; the end token
   /// is kept. Throws `internal` where the tokenizer yields ids that the tower does not have.
   public func encode(_ texts: [String]) throws(DeclipError) -> [[Float]] {
-    let sequences = texts.map { tokenizer.encode($0, contextLength: tower.contextLength) }
+    let sequences = texts.map(tokens)
     var embeddings: [[Float]] = []
     embeddings.reserveCapacity(texts.count)
     var start = 0
@@ -64,6 +64,16 @@ public final class TextEncoder {
       start = end
     }
     return embeddings
+  }
+}
+
+extension TextEncoder {
+  /// A text's ids from the start to the first end token, where CLIP pools; attention is causal,
+  /// so nothing behind it matters.
+  private func tokens(_ text: String) -> [Int32] {
+    let ids = tokenizer.encode(text, contextLength: tower.contextLength)
+    let end = ids.firstIndex(of: Int32(tokenizer.endToken)) ?? ids.count - 1
+    return Array(ids[...end])
   }
 }
 

@@ -16,7 +16,7 @@ public struct Vocabulary: Sendable {
   ///
   /// Throws `usage` where no name is given or one twice, and what `TextEncoder` throws.
   public init(
-    _ names: [String], model: Model, templates: Templates, pool: WorkerPool
+    _ names: [String], model: Model, templates: PromptTemplates, pool: WorkerPool
   ) throws(DeclipError) {
     try Self.check(names)
     let encoder = try TextEncoder(model, pool: pool)
@@ -39,7 +39,7 @@ public struct Vocabulary: Sendable {
   /// Throws `usage` where names and rows differ in number, `badData` where the rows are not of
   /// the model's embedding size or not finite.
   public init(
-    _ names: [String], embeddings: NPYArray, file: String, model: Model
+    _ names: [String], embeddings: NumPyArray, file: String, model: Model
   ) throws(DeclipError) {
     try Self.check(names)
     let size = model.architecture.embeddingSize

@@ -41,7 +41,8 @@ struct Classify: ParsableCommand {
   func run() throws {
     try reporting {
       let (model, pool) = try options.open()
-      let vocabulary = try vocabularyOptions.vocabulary(model, pool)
+      let vocabulary = try vocabularyOptions.vocabulary(
+        vocabularyOptions.names(), model, pool)
       let classifier = try Classifier(model, vocabulary: vocabulary, pool: pool)
       let size = size ?? model.nativeSize
       var results: [Result] = []

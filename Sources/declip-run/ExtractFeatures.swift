@@ -44,7 +44,7 @@ struct ExtractFeatures: ParsableCommand {
 
   private func features(
     of picture: Image, _ model: Model, _ pool: WorkerPool
-  ) throws(DeclipError) -> NPYArray {
+  ) throws(DeclipError) -> NumPyArray {
     let encoder = try ImageEncoder(model, mode: input.mode, outputs: [kind], pool: pool)
     var shape: [Int]
     var values: [Float]
@@ -66,6 +66,9 @@ struct ExtractFeatures: ParsableCommand {
         values.replaceSubrange(range, with: normalizedVector(values[range]))
       }
     }
-    return NPYArray(shape: shape, values: values)
+    guard let array = NumPyArray(shape: shape, values: values) else {
+      throw DeclipError(.internal, "\(values.count) features do not fill shape \(shape)")
+    }
+    return array
   }
 }

@@ -29,14 +29,22 @@ struct VocabularyOptions: ParsableArguments {
     return list(text.split(whereSeparator: \.isNewline))
   }
 
-  func vocabulary(_ model: Model, _ pool: WorkerPool) throws(DeclipError) -> Vocabulary {
-    let names = try names()
+  func vocabulary(
+    _ names: [String], _ model: Model, _ pool: WorkerPool
+  ) throws(DeclipError) -> Vocabulary {
     guard let embeddings else {
-      return try Vocabulary(
-        names, model: model, templates: Templates(option: templates), pool: pool)
+      return try Vocabulary(names, model: model, templates: promptTemplates(), pool: pool)
     }
     return try Vocabulary(
-      names, embeddings: NPYArray(path: embeddings), file: embeddings, model: model)
+      names, embeddings: NumPyArray(path: embeddings), file: embeddings, model: model)
+  }
+
+  private func promptTemplates() throws(DeclipError) -> PromptTemplates {
+    switch templates {
+    case "single": .single
+    case "vild": .vild
+    default: try PromptTemplates(path: templates)
+    }
   }
 
   private func list(_ parts: [Substring]) -> [String] {
