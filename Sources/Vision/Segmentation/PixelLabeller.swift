@@ -53,7 +53,7 @@ struct PixelLabeller: Sendable {
     /// Probabilities in units of `1 / unit`.
     var confidence: UInt64 = 0
 
-    static let unit: Float = 1 << 24
+    static let unit: Float = 16_777_216
   }
 
   /// Every pixel's label and every class's area.

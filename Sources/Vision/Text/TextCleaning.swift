@@ -147,7 +147,6 @@ enum TextCleaning {
     if text.allSatisfy({ $0.value < 0x300 }) { return text }
     return Array(String(String.UnicodeScalarView(text))._nfc)
   }
-  }
 
   // MARK: - Words and case
 
