@@ -125,7 +125,7 @@ struct Bench: ParsableCommand {
   /// The largest resident size of this process so far in bytes.
   private var peakMemory: UInt64 {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
     return UInt64(usage.ru_maxrss) * 1024
   }
 }
