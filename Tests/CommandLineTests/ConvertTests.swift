@@ -16,7 +16,7 @@ import Testing
     #expect(conversion.status == 0)
     #expect(
       conversion.output.hasPrefix(
-        "\(file): eva02, vision 128x3 patch 8 at 48 px, text 64x2, embedding 40, "))
+        "\(file): eva02, vision 128x3 patch 8 at 48 px, text 64x1, embedding 40, "))
     #expect(conversion.errors.contains("warning: no tokenizer was found beside the file"))
 
     let inspection = try convert("inspect", file)
