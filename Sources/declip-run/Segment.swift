@@ -38,6 +38,9 @@ struct Segment: ParsableCommand {
   @Flag(help: "Print areas and confidences as JSON instead of a table.")
   var json = false
 
+  /// An indexed picture has 256 entries, of which the last is for unlabelled pixels.
+  private static let mostClasses = 255
+
   private struct Result: Encodable {
     struct Class: Encodable {
       let name: String
@@ -95,10 +98,10 @@ struct Segment: ParsableCommand {
       }
       names.append(background)
     }
-    guard names.count <= LabelPNG.mostClasses else {
+    guard names.count <= Self.mostClasses else {
       throw DeclipError(
         .usage, "\(names.count) classes do not fit an indexed picture",
-        expected: "at most \(LabelPNG.mostClasses)")
+        expected: "at most \(Self.mostClasses)")
     }
     return names
   }
@@ -122,8 +125,11 @@ struct Segment: ParsableCommand {
     let base = "\(output)/\(Pictures.stem(path))"
     let labels = base + ".labels.png"
     let overlay = base + ".overlay.png"
-    try LabelPNG.write(map, to: labels)
-    try Overlay.draw(map, names: vocabulary.names, on: image).writePNG(to: overlay)
+    guard let indexed = map.indexedImage() else {
+      throw DeclipError(.internal, "the labels do not fit an indexed picture")
+    }
+    try indexed.writePNG(to: labels)
+    try map.drawing(on: image, names: vocabulary.names).writePNG(to: overlay)
     let classes = map.classesByArea.map { index in
       Result.Class(
         name: vocabulary.names[index], label: index, pixels: map.areas[index].pixels,
