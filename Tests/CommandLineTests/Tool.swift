@@ -25,6 +25,11 @@ struct Tool {
 
   /// Runs the tool to its end.
   func callAsFunction(_ arguments: String...) throws -> Outcome {
+    try callAsFunction(arguments)
+  }
+
+  /// Runs the tool to its end.
+  func callAsFunction(_ arguments: [String]) throws -> Outcome {
     let process = process(arguments)
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output

@@ -1,0 +1,190 @@
+import Foundation
+import Testing
+import Vision
+
+@Suite struct RunTests {
+  private let run = Tool("declip-run")
+  private let convert = Tool("declip-convert")
+  private let folder: TemporaryFolder
+  private let model: String
+  private let scene = Repository.path("fixtures/shapes/scenes/demo.png")
+  private let classes = "@" + Repository.path("fixtures/shapes/classes.txt")
+
+  init() throws {
+    folder = try TemporaryFolder()
+    model = folder("shapes.declip")
+    let outcome = try convert(
+      Repository.path("fixtures/shapes/model.safetensors"), "-o", model)
+    #expect(outcome.status == 0)
+    #expect(outcome.errors == "")
+  }
+
+  private struct Segmentation: Decodable {
+    struct Class: Decodable {
+      let name: String
+      let label: Int
+      let pixels: Int
+      let share: Double
+      let meanConfidence: Double
+    }
+    let image: String
+    let width: Int
+    let height: Int
+    let unlabelledPixels: Int
+    let classes: [Class]
+  }
+
+  private func decode<Value: Decodable>(_ type: Value.Type, _ text: String) throws -> Value {
+    try JSONDecoder().decode(type, from: Data(text.utf8))
+  }
+
+  @Test func segmentsAPictureIntoLabelsOverlayAndJSON() throws {
+    let outcome = try run(
+      "segment", scene, "--model", model, "--classes", classes, "--output", folder.path, "--json")
+    #expect(outcome.status == 0)
+    #expect(outcome.errors == "")
+    let result = try #require(try decode([Segmentation].self, outcome.output).first)
+    let picture = try Image(path: scene)
+    #expect(result.width == picture.width && result.height == picture.height)
+    #expect(result.classes.reduce(0) { $0 + $1.pixels } == picture.width * picture.height)
+    #expect(result.unlabelledPixels == 0)
+    #expect(result.classes.first?.name == "wood background")
+    #expect(result.classes.allSatisfy { $0.meanConfidence > 0 && $0.meanConfidence <= 1 })
+
+    let labels = try Image(path: folder("demo.labels.png"))
+    #expect(labels.width == picture.width && labels.height == picture.height)
+    let overlay = try Image(path: folder("demo.overlay.png"))
+    #expect(overlay.width >= picture.width && overlay.height >= picture.height)
+  }
+
+  @Test func thresholdGivesUnsurePixelsToTheBackground() throws {
+    let arguments = [
+      "segment", scene, "--model", model, "--classes", "blue circle,yellow moon", "--output",
+      folder.path, "--json", "--threshold", "0.95",
+    ]
+    let unlabelled = try decode(
+      [Segmentation].self, try run.callAsFunction(arguments).output)
+    #expect((unlabelled.first?.unlabelledPixels ?? 0) > 0)
+    let background = try decode(
+      [Segmentation].self,
+      try run.callAsFunction(arguments + ["--background", "wood background"]).output)
+    #expect(background.first?.unlabelledPixels == 0)
+    #expect(background.first?.classes.first?.name == "wood background")
+  }
+
+  @Test func brokenPictureIsNamedAndTheOthersAreLabelled() throws {
+    let broken = folder("broken.png")
+    try Data("no picture".utf8).write(to: URL(filePath: broken))
+    let outcome = try run(
+      "segment", broken, scene, folder("missing.jpg"), "--model", model, "--classes", "a,b",
+      "--output", folder.path)
+    #expect(outcome.status == 65)
+    #expect(
+      outcome.errors
+        == "error: \(broken): is not a picture, expected JPEG or PNG\n"
+        + "error: \(folder("missing.jpg")): cannot be opened: No such file or directory\n")
+    #expect(FileManager.default.fileExists(atPath: folder("demo.overlay.png")))
+  }
+
+  @Test func usageIsCheckedBeforeWork() throws {
+    func line(_ arguments: String...) throws -> String {
+      let outcome = try run.callAsFunction(arguments)
+      #expect(outcome.status == 64, "\(arguments)")
+      return outcome.errors
+    }
+    #expect(
+      try line(
+        "segment", scene, "other/demo.png", "--model", model, "--classes", "a", "--output",
+        folder.path)
+        == "error: \(scene) and other/demo.png would be written to the same demo.labels.png; "
+        + "label them in two runs with different --output folders\n")
+    #expect(
+      try line("segment", scene, "--model", model, "--classes", "a,b,a")
+        == "error: the class 'a' is given twice\n")
+    #expect(
+      try line("segment", scene, "--model", model, "--classes", "a", "--size", "225")
+        == "error: the input size 225 does not suit the model, expected a multiple of its patch "
+        + "size 16, at most 16384; use 224\n")
+    #expect(try line("segment", scene, "--model", model).contains("--classes"))
+  }
+
+  @Test func damagedModelIsRefusedWithItsName() throws {
+    var bytes = try Data(contentsOf: URL(filePath: model))
+    bytes[bytes.count - 5000] ^= 1
+    let damaged = folder("damaged.declip")
+    try bytes.write(to: URL(filePath: damaged))
+    let outcome = try run("classify", scene, "--model", damaged, "--classes", "a,b")
+    #expect(outcome.status == 65)
+    #expect(outcome.errors.hasPrefix("error: \(damaged): "))
+  }
+
+  @Test func classifiesIntoTheTopClasses() throws {
+    struct Result: Decodable {
+      struct Class: Decodable {
+        let name: String
+        let probability: Double
+      }
+      let classes: [Class]
+    }
+    let outcome = try run(
+      "classify", scene, "--model", model, "--classes", "grass,wood,water", "-k", "2", "--json",
+      "--templates", "single")
+    #expect(outcome.status == 0)
+    let classes = try #require(try decode([Result].self, outcome.output).first).classes
+    #expect(classes.count == 2)
+    #expect(classes[0].name == "wood")
+    #expect(classes[0].probability > classes[1].probability)
+  }
+
+  /// An edge file without a text tower works with embeddings made elsewhere, and says what is
+  /// missing without them.
+  @Test func visionOnlyModelTakesEmbeddings() throws {
+    let edge = folder("edge.declip")
+    #expect(
+      try convert(
+        Repository.path("fixtures/shapes/model.safetensors"), "-o", edge, "--vision-only"
+      ).status == 0)
+    let refusal = try run("classify", scene, "--model", edge, "--classes", "a,b")
+    #expect(refusal.status == 64)
+    #expect(
+      refusal.errors
+        == "error: \(edge): has no text tower; give class embeddings with --embeddings, or "
+        + "convert without --vision-only\n")
+
+    // The picture's own embedding as class 'b': it must win.
+    let features = try run(
+      "features", scene, "--model", edge, "--kind", "image", "-o", folder("image.npy"))
+    #expect(features.status == 0)
+    let image = try NumPyArray(path: folder("image.npy"))
+    #expect(image.shape == [128])
+    let pair = try #require(
+      NumPyArray(shape: [2, 128], values: image.values.map { -$0 } + image.values))
+    try pair.write(to: folder("classes.npy"))
+    let outcome = try run(
+      "classify", scene, "--model", edge, "--classes", "a,b", "--embeddings",
+      folder("classes.npy"), "-k", "1")
+    #expect(outcome.status == 0)
+    #expect(outcome.output.contains("b          100.0 %  1.0000"))
+  }
+
+  @Test(arguments: [("dense", 128), ("content", 256), ("context", 256)])
+  func writesFeatures(kind: String, width: Int) throws {
+    let path = folder("features.npy")
+    let outcome = try run(
+      "features", scene, "--model", model, "--kind", kind, "-o", path, "--size", "160x224",
+      "--normalize")
+    #expect(outcome.status == 0)
+    let array = try NumPyArray(path: path)
+    #expect(array.shape == [10, 14, width])
+    let norm = array.values[..<width].reduce(0) { $0 + $1 * $1 }
+    #expect(abs(norm - 1) < 1e-4)
+  }
+
+  @Test func benchPrintsEveryPart() throws {
+    let outcome = try run("bench", "--model", model, "--size", "224", "-r", "2")
+    #expect(outcome.status == 0)
+    for part in ["embedding", "q/k/v", "attention", "mlp", "head", "tokens/s", "peak memory"] {
+      #expect(outcome.output.contains(part), "\(part)")
+    }
+  }
+}

