@@ -6,21 +6,39 @@ public enum Palette {
   ///
   /// The first are picked by hand, strong and far apart; further ones walk round the hues by the
   /// golden angle, through three lightnesses and two strengths, in the OKLCH space, where equal
-  /// steps look about equal (Ottosson, "A perceptual color space for image processing", 2020).
-  public static func colour(_ index: Int) -> Colour {
-    if picked.indices.contains(index) { return picked[index] }
-    let step = Double(max(0, index - picked.count))
-    let hue = (step * 137.507_764 + 20).truncatingRemainder(dividingBy: 360)
-    let lightness = [0.68, 0.52, 0.82][index % 3]
-    let chroma = [0.15, 0.09][index / 3 % 2]
-    return Colour(lightness: lightness, chroma: chroma, hue: hue)
-  }
+  /// steps look about equal (Ottosson, "A perceptual color space for image processing", 2020),
+  /// past those that look like an earlier one. After 256 classes colours repeat.
+  public static func colour(_ index: Int) -> Colour { table[max(0, index) % table.count] }
 
   /// The colours of the first `count` classes.
   public static func colours(_ count: Int) -> [Colour] { (0..<max(0, count)).map(colour) }
 
   /// Pixels without a class.
   public static let unlabelled = Colour(hex: 0x6b7280)
+
+  private static let table: [Colour] = {
+    var colours = picked
+    var step = 0
+    while colours.count < 256 {
+      var best = (colour: unlabelled, distance: -1)
+      // A few steps find a colour that stands out; when none is left, the one that does most.
+      for _ in 0..<24 where best.distance < 36 {
+        let candidate = walked(step)
+        let distance = colours.lazy.map { candidate.distance(to: $0) }.min() ?? .max
+        if distance > best.distance { best = (candidate, distance) }
+        step += 1
+      }
+      colours.append(best.colour)
+    }
+    return colours
+  }()
+
+  private static func walked(_ step: Int) -> Colour {
+    let hue = (Double(step) * 137.507_764 + 20).truncatingRemainder(dividingBy: 360)
+    let lightness = [0.68, 0.52, 0.82, 0.4, 0.75, 0.6][step % 6]
+    let chroma = [0.15, 0.09][step / 6 % 2]
+    return Colour(lightness: lightness, chroma: chroma, hue: hue)
+  }
 
   private static let picked: [Colour] = [
     0x3b82f6, 0xf97316, 0x22c55e, 0xef4444, 0xa855f7, 0xfacc15, 0x14b8a6, 0xec4899, 0x8b5a2b,
@@ -30,6 +48,12 @@ public enum Palette {
 }
 
 extension Colour {
+  /// The sum of the channels' differences, 0 to 765.
+  fileprivate func distance(to other: Colour) -> Int {
+    abs(Int(red) - Int(other.red)) + abs(Int(green) - Int(other.green))
+      + abs(Int(blue) - Int(other.blue))
+  }
+
   /// A colour of the OKLCH space, brought into sRGB by cutting off what lies outside.
   fileprivate init(lightness: Double, chroma: Double, hue: Double) {
     let a = chroma * cos(hue * .pi / 180)
