@@ -12,7 +12,7 @@ demo: build
 	mkdir -p demo
 	$(BUILD)/declip-convert fixtures/shapes/model.safetensors -o demo/shapes.declip --force
 	$(BUILD)/declip-run segment fixtures/shapes/scenes/demo.png --model demo/shapes.declip \
-	  --classes @fixtures/shapes/classes.txt --output demo
+	  --classes @fixtures/shapes/classes.txt --size 448 --output demo
 	@echo "look at demo/demo.overlay.png"
 
 ## test: run the whole test suite

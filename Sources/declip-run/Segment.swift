@@ -1,6 +1,7 @@
 import ArgumentParser
 import DeCLIP
 import Files
+import Foundation
 import Terminal
 import Vision
 
@@ -66,6 +67,7 @@ struct Segment: ParsableCommand {
 
   private func segment() throws -> DeclipError.Kind? {
     try checkNames()
+    try createOutputFolder()
     let (model, pool) = try options.open()
     let names = try classNames()
     let vocabulary = try vocabularyOptions.vocabulary(names, model, pool)
@@ -116,6 +118,17 @@ struct Segment: ParsableCommand {
           .usage, "\(other) and \(path) would be written to the same \(stem).labels.png",
           remedy: "label them in two runs with different --output folders")
       }
+    }
+  }
+
+  private func createOutputFolder() throws(DeclipError) {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: output, withIntermediateDirectories: true)
+    } catch {
+      throw DeclipError(
+        .cannotCreate, "the folder \(output) cannot be created",
+        remedy: "name another with --output")
     }
   }
 
