@@ -28,8 +28,8 @@ OPERATORS = set("""
     Gelu Gemm Greater GreaterOrEqual HardSigmoid Identity IsNaN LayerNormalization LeakyRelu Less
     LessOrEqual Log MatMul Max Mean Min Mod Mul Neg Not OneHot Or Pad Pow RMSNormalization Range
     Reciprocal ReduceL2 ReduceMax ReduceMean ReduceSum Relu Reshape Resize RotaryEmbedding ScatterND
-    Selu Shape Sigmoid Sign Sin Size Slice Softmax Softplus Split Sqrt Squeeze Sub Sum Tanh Tile TopK
-    Transpose Trilu Unsqueeze Where Xor
+    Selu Shape Sigmoid Sign Sin Size Slice Softmax Softplus Split Sqrt Squeeze Sub Sum Tanh Tile
+    TopK Transpose Trilu Unsqueeze Where Xor
 """.split())
 TYPES = {getattr(TensorProto, t) for t in (
     "FLOAT", "DOUBLE", "FLOAT16", "BOOL", "INT8", "INT16", "INT32", "INT64",
