@@ -1,11 +1,12 @@
 # `make demo` and `make test` do all set-up themselves; see README.md.
 
-PACKAGES := pkg-config libzstd-dev libopenblas-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev
+PACKAGES := pkg-config libzstd-dev libopenblas-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev \
+	libprotobuf-c-dev
 BUILD := .build/release
 # Tests have a build folder of their own: alternating in one rebuilds everything.
 TEST_BUILD := .build-test
 
-.PHONY: demo test build packages lint format clean
+.PHONY: demo test build packages lint format onnx-proto clean
 
 ## demo: convert the demo model and label the demo picture
 demo: build
@@ -30,6 +31,11 @@ lint:
 ## format: format Swift and C sources
 format:
 	swift format --in-place --recursive --parallel Package.swift Sources Tests
+
+## onnx-proto: generate the reader of ONNX messages (needs protobuf-c-compiler)
+onnx-proto:
+	protoc-c --proto_path=formats --c_out=Sources/CONNX onnx.proto
+	mv Sources/CONNX/onnx.pb-c.h Sources/CONNX/include/
 
 packages:
 	@command -v swift >/dev/null || { \

@@ -20,10 +20,13 @@ let package = Package(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(
       name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+    .systemLibrary(
+      name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
     // C.
     .target(name: "CKernels", exclude: ["float_vector.inc"]),
+    .target(name: "CONNX", dependencies: ["CProtobufC"]),
     .target(name: "CImages", dependencies: ["CJPEG", "CPNG"]),
 
     // Swift, lowest first; imports point up this list only.
@@ -31,7 +34,9 @@ let package = Package(
     .target(name: "Files", dependencies: ["Model"]),
     .target(name: "Container", dependencies: ["Model", "Files", "CKernels", "CZstd"]),
     .target(name: "Runtime", dependencies: ["Model", "CKernels", "COpenBLAS"]),
-    .target(name: "Importers", dependencies: ["Model", "Files", "CKernels", "CZlib"]),
+    .target(
+      name: "ONNX", dependencies: ["Model", "Files", "CKernels", "CONNX", "CProtobufC", "COpenBLAS"]),
+    .target(name: "Importers", dependencies: ["Model", "Files", "CKernels", "CZlib", "ONNX"]),
     .target(name: "Vision", dependencies: ["Model", "Files", "CImages"]),
     .target(name: "DeCLIP", dependencies: ["Container", "Importers", "Runtime", "Vision"]),
 
@@ -48,6 +53,7 @@ let package = Package(
     .testTarget(name: "ModelTests", dependencies: ["Model"]),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
     .testTarget(name: "ContainerTests", dependencies: ["Container"]),
+    .testTarget(name: "ONNXTests", dependencies: ["ONNX", "CZlib"]),
     .testTarget(name: "ImportersTests", dependencies: ["Importers"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "CKernels"]),
     .testTarget(name: "VisionTests", dependencies: ["Vision"]),

@@ -1,0 +1,380 @@
+import CONNX
+import CProtobufC
+import Files
+import Model
+
+/// Reads ONNX files.
+///
+/// Messages are decoded by libprotobuf-c; the payload of tensors never passes through it, but is
+/// viewed in the memory-mapped file, so that reading takes little more memory than the file.
+public enum ONNXFile {
+  /// The oldest and newest default operator sets that are understood.
+  public static let opsets = 11...23
+
+  /// Reads the model at `path` and opens its external data.
+  ///
+  /// Throws `missingInput` where a file cannot be opened, `badData` for everything that is wrong
+  /// with the content.
+  public static func read(path: String) throws(DeclipError) -> ONNXModel {
+    let file = try MappedFile(path: path)
+    do {
+      return try read(file.bytes, path: path)
+    } catch {
+      throw error.inFile(path)
+    }
+  }
+
+  /// Reads a model from memory; `path` is where external data is looked for.
+  public static func read(
+    _ file: ByteView, path: String, opsets: ClosedRange<Int> = opsets
+  ) throws(DeclipError) -> ONNXModel {
+    var reader = Reader(external: ExternalData(beside: path), opsets: opsets)
+    return try reader.model(file, name: String(path.split(separator: "/").last ?? "model.onnx"))
+  }
+
+  /// Reads one serialised `TensorProto`.
+  public static func tensor(_ message: ByteView) throws(DeclipError) -> StoredTensor {
+    var reader = Reader(external: ExternalData(beside: ""), opsets: opsets)
+    return try reader.tensor(message, place: "tensor")
+  }
+}
+
+/// The state of reading one model.
+private struct Reader {
+  var external: ExternalData
+  let opsets: ClosedRange<Int>
+
+  // Field numbers, as in formats/onnx.proto; those of payloads are written out there as left out.
+  private enum Number {
+    static let modelGraph = 7
+    static let graphNode = 1
+    static let graphInitializer = 5
+    static let graphSparseInitializer = 15
+    static let graphInput = 11
+    static let graphOutput = 12
+    static let nodeAttribute = 5
+    static let attributeTensor = 5
+    static let attributeGraph = 6
+    static let tensorFloats = 4
+    static let tensorRaw = 9
+    static let tensorDoubles = 10
+  }
+
+  mutating func model(_ file: ByteView, name: String) throws(DeclipError) -> ONNXModel {
+    var rest = ProtobufBytes()
+    var graph: ByteView?
+    var fields = ProtobufFields(file, place: "model")
+    while let field = try fields.next() {
+      switch field.number {
+      case Number.modelGraph: graph = field.content
+      // Local functions and training come after these; both may be large and neither is read.
+      case 1, 2, 3, 8: rest.append(field)
+      case 25:
+        throw DeclipError(
+          .badData, "defines functions of its own", place: "model",
+          expected: "the operators of the standard",
+          remedy: "export again with functions inlined (onnx.inliner.inline_local_functions)")
+      default: break
+      }
+    }
+    guard let graph else {
+      throw DeclipError(.badData, "holds no graph", expected: "an ONNX model")
+    }
+    let (irVersion, producer, opset) = try decode(
+      rest.bytes, Onnx__ModelProto.self, onnx__model_proto__unpack, onnx__model_proto__free_unpacked,
+      place: "model"
+    ) { message in
+      let opsets = pointers(message.opset_import, message.n_opset_import)
+        .filter { ["", "ai.onnx"].contains(string($0.pointee.domain)) }
+      let producer = [message.producer_name, message.producer_version].map { string($0) }
+      return (
+        Int(message.ir_version), producer.filter { !$0.isEmpty }.joined(separator: " "),
+        opsets.map { Int($0.pointee.version) }.max() ?? 0
+      )
+    }
+    guard opsets.contains(opset) else {
+      throw DeclipError(
+        .badData, "uses operator set \(opset)",
+        expected: "\(opsets.lowerBound) to \(opsets.upperBound)",
+        remedy: "export again with opset_version=18, or use onnx.version_converter")
+    }
+    let content = try self.graph(graph)
+    return ONNXModel(
+      irVersion: irVersion, producer: producer, opset: opset, graph: content,
+      files: [(name, file)] + external.files)
+  }
+
+  private mutating func graph(_ message: ByteView) throws(DeclipError) -> Graph {
+    var nodes: [Node] = []
+    var initializers: [String: StoredTensor] = [:]
+    var inputs: [ValueDescription] = []
+    var outputs: [ValueDescription] = []
+    var fields = ProtobufFields(message, place: "graph")
+    while let field = try fields.next() {
+      guard let content = field.content else { continue }
+      switch field.number {
+      case Number.graphNode: nodes.append(try node(content, index: nodes.count))
+      case Number.graphInitializer:
+        let tensor = try tensor(content, place: "initializer \(initializers.count)")
+        guard initializers.updateValue(tensor, forKey: tensor.name) == nil else {
+          throw DeclipError(.badData, "there are two initializers of this name", place: tensor.name)
+        }
+      case Number.graphSparseInitializer:
+        throw DeclipError(
+          .badData, "holds a sparse initializer", place: "graph", expected: "dense tensors")
+      case Number.graphInput: inputs.append(try description(content, "input \(inputs.count)"))
+      case Number.graphOutput: outputs.append(try description(content, "output \(outputs.count)"))
+      default: break
+      }
+    }
+    return Graph(
+      nodes: nodes, initializers: initializers,
+      inputs: inputs.filter { initializers[$0.name] == nil }, outputs: outputs)
+  }
+
+  private mutating func node(_ message: ByteView, index: Int) throws(DeclipError) -> Node {
+    let place = "node \(index)"
+    var rest = ProtobufBytes()
+    // What the attributes hold beside plain values, in the order of the attributes.
+    var payloads: [ByteView?] = []
+    var fields = ProtobufFields(message, place: place)
+    while let field = try fields.next() {
+      guard field.number == Number.nodeAttribute, let attribute = field.content else {
+        rest.append(field)
+        continue
+      }
+      var plain = ProtobufBytes()
+      var payload: ByteView?
+      var parts = ProtobufFields(attribute, place: place)
+      while let part = try parts.next() {
+        switch part.number {
+        case Number.attributeTensor: payload = part.content
+        case Number.attributeGraph: break
+        default: plain.append(part)
+        }
+      }
+      payloads.append(payload)
+      rest.append(number: Number.nodeAttribute, content: plain.bytes)
+    }
+    let tensors = try payloads.map { payload throws(DeclipError) in
+      try payload.map { payload throws(DeclipError) in try tensor(payload, place: place) }
+    }
+    return try decode(
+      rest.bytes, Onnx__NodeProto.self, onnx__node_proto__unpack, onnx__node_proto__free_unpacked,
+      place: place
+    ) { message in
+      var attributes: [String: Attribute] = [:]
+      for (place, pointer) in pointers(message.attribute, message.n_attribute).enumerated() {
+        let attribute = pointer.pointee
+        attributes[string(attribute.name)] = value(attribute, tensors[place])
+      }
+      let name = string(message.name)
+      let domain = string(message.domain)
+      return Node(
+        name: name.isEmpty ? "#\(index)" : name, operation: string(message.op_type),
+        domain: domain == "ai.onnx" ? "" : domain,
+        inputs: strings(message.input, message.n_input),
+        outputs: strings(message.output, message.n_output), attributes: attributes,
+        metadata: dictionary(message.metadata_props, message.n_metadata_props))
+    }
+  }
+
+  private func value(_ attribute: Onnx__AttributeProto, _ tensor: StoredTensor?) -> Attribute {
+    // AttributeProto.AttributeType.
+    switch attribute.type {
+    case 1: return .float(attribute.f)
+    case 2: return .integer(attribute.i)
+    case 3:
+      let bytes = UnsafeBufferPointer(start: attribute.s.data, count: attribute.s.len)
+      return .string(String(decoding: bytes, as: UTF8.self))
+    case 4: return tensor.map { .tensor($0) } ?? .other
+    case 6: return .floats(array(attribute.floats, attribute.n_floats))
+    case 7: return .integers(array(attribute.ints, attribute.n_ints))
+    default: return .other
+    }
+  }
+
+  private func description(
+    _ message: ByteView, _ place: String
+  ) throws(DeclipError) -> ValueDescription {
+    try decode(
+      message.withUnsafeBytes { Array($0) }, Onnx__ValueInfoProto.self,
+      onnx__value_info_proto__unpack, onnx__value_info_proto__free_unpacked, place: place
+    ) { message in
+      guard let type = message.type?.pointee.tensor_type?.pointee else {
+        return ValueDescription(name: string(message.name), elementType: nil, shape: nil)
+      }
+      let shape = type.shape.map { shape in
+        pointers(shape.pointee.dim, shape.pointee.n_dim).map { dimension -> Int? in
+          let value = dimension.pointee.dim_value
+          return dimension.pointee.has_dim_value != 0 && value > 0 ? Int(value) : nil
+        }
+      }
+      return ValueDescription(
+        name: string(message.name), elementType: ElementType(rawValue: type.elem_type),
+        shape: shape)
+    }
+  }
+
+  /// Where a tensor's elements lie.
+  private enum Payload {
+    case integers([Int64])
+    case external([String: String])
+    case none
+  }
+
+  mutating func tensor(_ message: ByteView, place: String) throws(DeclipError) -> StoredTensor {
+    var rest = ProtobufBytes()
+    var raw: ByteView?
+    var packed: [ByteView] = []
+    var fields = ProtobufFields(message, place: place)
+    while let field = try fields.next() {
+      switch field.number {
+      case Number.tensorRaw: raw = field.content
+      case Number.tensorFloats, Number.tensorDoubles:
+        // Written one by one where an exporter does not pack; then the tag takes one byte.
+        guard let bytes = field.content ?? field.encoded.slice(
+          offset: 1, length: UInt64(field.encoded.count - 1))
+        else { continue }
+        packed.append(bytes)
+      default: rest.append(field)
+      }
+    }
+    let (name, type, shape, payload) = try decode(
+      rest.bytes, Onnx__TensorProto.self, onnx__tensor_proto__unpack,
+      onnx__tensor_proto__free_unpacked, place: place
+    ) { message -> (String, Int32, [Int64], Payload) in
+      let payload: Payload =
+        if message.data_location == 1 {
+          .external(dictionary(message.external_data, message.n_external_data))
+        } else if message.n_int64_data > 0 {
+          .integers(array(message.int64_data, message.n_int64_data))
+        } else if message.n_int32_data > 0 {
+          .integers(array(message.int32_data, message.n_int32_data).map(Int64.init))
+        } else if message.n_uint64_data > 0 {
+          .integers(
+            array(message.uint64_data, message.n_uint64_data).map(Int64.init(bitPattern:)))
+        } else { .none }
+      return (string(message.name), message.data_type, array(message.dims, message.n_dims), payload)
+    }
+    let title = name.isEmpty ? place : "tensor '\(name)'"
+    guard let elementType = ElementType(rawValue: type) else {
+      throw DeclipError(
+        .badData, "has the element type number \(type)", place: title,
+        expected: "a float, integer or bool type of 8 to 64 bits")
+    }
+    let (extents, needed) = try size(shape, elementType, title)
+    let bytes: ByteView
+    switch payload {
+    case .external(let entries):
+      bytes = try externalBytes(entries, needed: UInt64(needed), title)
+    case .integers(let values):
+      bytes = narrowed(values, to: elementType.byteWidth)
+    case .none:
+      bytes = raw ?? (packed.count == 1 ? packed[0] : joined(packed))
+    }
+    guard bytes.count == needed else {
+      throw DeclipError(
+        .badData, "holds \(bytes.count) bytes for \(elementType) \(extents)", place: title,
+        expected: "\(needed) bytes")
+    }
+    return StoredTensor(name: name, elementType: elementType, shape: extents, bytes: bytes)
+  }
+
+  private func size(
+    _ shape: [Int64], _ type: ElementType, _ place: String
+  ) throws(DeclipError) -> ([Int], Int) {
+    var bytes = type.byteWidth
+    for extent in shape {
+      let (product, overflow) = bytes.multipliedReportingOverflow(by: Int(extent))
+      guard extent >= 0, !overflow else {
+        throw DeclipError(
+          .badData, "has the extents \(shape)", place: place,
+          expected: "extents whose product fits 64 bits")
+      }
+      bytes = product
+    }
+    return (shape.map { Int($0) }, bytes)
+  }
+
+  private mutating func externalBytes(
+    _ entries: [String: String], needed: UInt64, _ place: String
+  ) throws(DeclipError) -> ByteView {
+    func number(_ key: String) throws(DeclipError) -> UInt64? {
+      guard let text = entries[key] else { return nil }
+      guard let value = UInt64(text) else {
+        throw DeclipError(
+          .badData, "its external \(key) is '\(text)'", place: place, expected: "a number")
+      }
+      return value
+    }
+    return try external.bytes(
+      location: entries["location"] ?? "", offset: try number("offset") ?? 0,
+      length: try number("length"), needed: needed, place: place)
+  }
+
+  private func narrowed(_ values: [Int64], to width: Int) -> ByteView {
+    ByteView(count: values.count * width) { bytes in
+      for (index, value) in values.enumerated() {
+        withUnsafeBytes(of: value.littleEndian) {
+          bytes.baseAddress?.advanced(by: index * width)
+            .copyMemory(from: $0.baseAddress.unsafelyUnwrapped, byteCount: width)
+        }
+      }
+    }
+  }
+
+  private func joined(_ parts: [ByteView]) -> ByteView {
+    ByteView(parts.flatMap { part in part.withUnsafeBytes { Array($0) } })
+  }
+}
+
+// MARK: - libprotobuf-c
+
+/// Unpacks a message, hands it to `body`, and frees it.
+private func decode<Message, Result>(
+  _ bytes: [UInt8], _ type: Message.Type,
+  _ unpack: (UnsafeMutablePointer<ProtobufCAllocator>?, Int, UnsafePointer<UInt8>?)
+    -> UnsafeMutablePointer<Message>?,
+  _ free: (UnsafeMutablePointer<Message>?, UnsafeMutablePointer<ProtobufCAllocator>?) -> Void,
+  place: String, _ body: (Message) -> Result
+) throws(DeclipError) -> Result {
+  let message = bytes.withUnsafeBufferPointer { unpack(nil, $0.count, $0.baseAddress) }
+  guard let message else {
+    throw DeclipError(
+      .badData, "cannot be decoded", place: place, expected: "an ONNX message",
+      remedy: "the file is damaged or not an ONNX model; copy or export it again")
+  }
+  defer { free(message, nil) }
+  return body(message.pointee)
+}
+
+private func string(_ pointer: UnsafeMutablePointer<CChar>?) -> String {
+  pointer.map { String(cString: $0) } ?? ""
+}
+
+private func pointers<Element>(
+  _ start: UnsafeMutablePointer<UnsafeMutablePointer<Element>?>?, _ count: Int
+) -> [UnsafeMutablePointer<Element>] {
+  UnsafeBufferPointer(start: start, count: count).compactMap { $0 }
+}
+
+private func strings(
+  _ start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ count: Int
+) -> [String] {
+  UnsafeBufferPointer(start: start, count: count).map { string($0) }
+}
+
+private func array<Element>(_ start: UnsafeMutablePointer<Element>?, _ count: Int) -> [Element] {
+  Array(UnsafeBufferPointer(start: start, count: count))
+}
+
+private func dictionary(
+  _ start: UnsafeMutablePointer<UnsafeMutablePointer<Onnx__StringStringEntryProto>?>?, _ count: Int
+) -> [String: String] {
+  var entries: [String: String] = [:]
+  for entry in pointers(start, count) {
+    entries[string(entry.pointee.key)] = string(entry.pointee.value)
+  }
+  return entries
+}
