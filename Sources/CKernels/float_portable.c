@@ -38,6 +38,15 @@ static void gelu(float *values, size_t stride, size_t rows, size_t columns) {
             values[c] = 0.5f * values[c] * (1 + erff(values[c] * 0.70710678f));
 }
 
+static void gelu_tanh(float *values, size_t stride, size_t rows, size_t columns) {
+    for (size_t r = 0; r < rows; r++, values += stride) {
+        for (size_t c = 0; c < columns; c++) {
+            float x = values[c];
+            values[c] = x / (1 + expf(-1.5957691f * (x + 0.044715f * x * x * x)));
+        }
+    }
+}
+
 static void silu_multiply(float *gate, size_t gate_stride, const float *up, size_t up_stride,
                           size_t rows, size_t columns) {
     for (size_t r = 0; r < rows; r++, gate += gate_stride, up += up_stride)
@@ -66,5 +75,5 @@ static void add_bias(float *values, size_t stride, const float *bias, size_t row
 }
 
 const declip_float_kernels declip_float_portable = {
-    layer_norm, softmax, quick_gelu, gelu, silu_multiply, rotate, add_bias,
+    layer_norm, softmax, quick_gelu, gelu, gelu_tanh, silu_multiply, rotate, add_bias,
 };

@@ -1,5 +1,6 @@
 import Container
 import Importers
+import Runtime
 @_exported import Model
 
 /// Foreign checkpoints turned into `.declip` files.
@@ -10,6 +11,8 @@ public enum Conversion {
     public let architecture: Architecture
     /// What the user should know about choices made on import, a sentence each.
     public let warnings: [String]
+    /// What was verified; nil where that was not asked for.
+    public let verification: Verification?
     /// Whether the file can encode texts.
     public let hasTokenizer: Bool
     /// The sizes of what was read and written.
@@ -18,16 +21,40 @@ public enum Conversion {
 
   /// Reads the checkpoint at `source` and writes it to `destination`, whole or not at all.
   ///
+  /// With a `tolerance` the model is verified before it is written: against the source's own graph
+  /// where it has one, else for finite weights and outputs; what was written is read back. The
+  /// result becomes part of the file's provenance.
+  ///
   /// Throws `missingInput`, `badData` and `usage` as `CheckpointImporter.read`, and what
   /// `ContainerWriter.write` throws.
   public static func convert(
     _ source: String, to destination: String, importing: ImportOptions,
-    writing: ContainerOptions
+    writing: ContainerOptions, tolerance: Float? = Verification.defaultTolerance
   ) throws(DeclipError) -> Report {
-    let checkpoint = try CheckpointImporter.read(path: source, options: importing)
+    var (checkpoint, reference) = try CheckpointImporter.readWithReference(
+      path: source, options: importing)
+    var verification: Verification?
+    let pool = try WorkerPool(threads: writing.threads)
+    if let tolerance {
+      do {
+        let result =
+          if let reference {
+            try Verification.compare(
+              checkpoint, with: reference, tolerance: tolerance, pool: pool)
+          } else {
+            try Verification.check(checkpoint, pool: pool)
+          }
+        checkpoint.provenance["verification"] = result.summary
+        verification = result
+      } catch {
+        throw error.inFile(source)
+      }
+    }
     let summary = try ContainerWriter.write(checkpoint, to: destination, options: writing)
+    if tolerance != nil { try Verification.roundTrip(checkpoint, destination, pool: pool) }
     return Report(
       architecture: checkpoint.architecture, warnings: checkpoint.warnings,
+      verification: verification,
       hasTokenizer: checkpoint.tokenizer != nil, summary: summary)
   }
 }

@@ -18,12 +18,34 @@ public enum CheckpointImporter {
   public static func read(
     path: String, options: ImportOptions = ImportOptions()
   ) throws(DeclipError) -> Checkpoint {
-    let source = try source(path: path)
+    try readWithReference(path: path, options: options).checkpoint
+  }
+
+  /// Reads the checkpoint at `path` as `read(path:options:)` does; for an ONNX model with the
+  /// original graph, to compare the conversion with.
+  public static func readWithReference(
+    path: String, options: ImportOptions = ImportOptions()
+  ) throws(DeclipError) -> (checkpoint: Checkpoint, reference: ReferenceGraph?) {
+    let path = try Path.isFolder(path) ? checkpoint(in: path) : path
     do {
-      return try read(source, options: options)
+      if case .onnx = FileFormat.of(try MappedFile(path: path).bytes) {
+        return try readGraph(path: path, options: options)
+      }
+      return (try read(try source(path: path), options: options), nil)
     } catch {
-      throw error.inFile(source.path)
+      throw error.inFile(path)
     }
+  }
+
+  private static func readGraph(
+    path: String, options: ImportOptions
+  ) throws(DeclipError) -> (checkpoint: Checkpoint, reference: ReferenceGraph?) {
+    var (checkpoint, reference, files) = try ONNXImporter.read(path: path, options: options)
+    let source = CheckpointSource(
+      path: path, format: "onnx", files: files, tensors: [], metadata: [:])
+    checkpoint.provenance.merge(provenance(of: source)) { first, _ in first }
+    try addTokenizer(to: &checkpoint, source, options, usesNamedPadToken: false)
+    return (checkpoint, reference)
   }
 
   private static func read(
@@ -31,28 +53,37 @@ public enum CheckpointImporter {
   ) throws(DeclipError) -> Checkpoint {
     var (checkpoint, layout) = try FamilyRecognition.read(source, options: options)
     checkpoint.provenance.merge(provenance(of: source)) { first, _ in first }
+    try addTokenizer(
+      to: &checkpoint, source, options, usesNamedPadToken: layout.usesNamedPadToken)
+    return checkpoint
+  }
+
+  private static func addTokenizer(
+    to checkpoint: inout Checkpoint, _ source: CheckpointSource, _ options: ImportOptions,
+    usesNamedPadToken: Bool
+  ) throws(DeclipError) {
     if options.visionOnly { checkpoint.provenance["options.vision-only"] = "true" }
-    guard let text = checkpoint.architecture.text else { return checkpoint }
+    guard let text = checkpoint.architecture.text else { return }
     let tokenizer = try TokenizerImporter.find(
-      path: options.tokenizerPath, beside: source, usesNamedPadToken: layout.usesNamedPadToken)
+      path: options.tokenizerPath, beside: source, usesNamedPadToken: usesNamedPadToken)
     guard let tokenizer else {
       checkpoint.warnings.append(
         "no tokenizer was found beside the file, so texts cannot be encoded: pass --tokenizer"
           + " with tokenizer.json, vocab.json or bpe_simple_vocab_16e6.txt.gz")
-      return checkpoint
+      return
     }
     try tokenizer.check(vocabularySize: text.vocabularySize)
     checkpoint.tokenizer = tokenizer.data
     checkpoint.provenance["tokenizer"] = Path.name(of: tokenizer.path)
-    return checkpoint
   }
 
   /// The named tensors of whatever lies at `path`.
   private static func source(path: String) throws(DeclipError) -> CheckpointSource {
-    let path = try Path.isFolder(path) ? checkpoint(in: path) : path
     let file = try MappedFile(path: path)
     switch FileFormat.of(file.bytes) {
     case .safetensors: return CheckpointSource(try SafetensorsFile(path: path))
+    case .onnx:
+      throw DeclipError(.internal, "is a graph, not a checkpoint", file: path)
     case .safetensorsIndex: return try SafetensorsIndex.read(path: path)
     case .unsupported(let format, let remedy):
       throw DeclipError(

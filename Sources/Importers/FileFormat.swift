@@ -5,6 +5,7 @@ import Model
 enum FileFormat {
   case safetensors
   case safetensorsIndex
+  case onnx
   /// A format that is known but not read, in words, and what to do about it.
   case unsupported(String, remedy: String)
 
@@ -25,9 +26,7 @@ enum FileFormat {
         return .unsupported("a PyTorch pickle", remedy: saveAsSafetensors)
       }
       // The first field of an ONNX model is the version of its intermediate representation.
-      if bytes.count > 1, bytes[0] == 0x08, (1...32).contains(bytes[1]) {
-        return .unsupported("an ONNX model", remedy: saveAsSafetensors)
-      }
+      if bytes.count > 1, bytes[0] == 0x08, (1...32).contains(bytes[1]) { return .onnx }
       let space: [UInt8] = [0x20, 0x09, 0x0A, 0x0D]
       let first = bytes.first { !space.contains($0) }
       return first == UInt8(ascii: "{") ? .safetensorsIndex : .safetensors

@@ -26,9 +26,17 @@ extension VisionTower {
     list.append(.init(role: .classToken, shape: [width]))
     list.append(.init(role: .positions(.vision), shape: [1 + nativeGrid.count, width]))
     if hasPreNorm { list += [.weight, .bias].map { .init(role: .preNorm($0), shape: [width]) } }
-    list += transformer.tensors(of: .vision)
+    list += transformer.tensors(of: .vision).filter { has($0.role) }
     list += head(of: .vision, width, embeddingSize, hasBias: hasProjectionBias)
     return list
+  }
+
+  /// Whether the tensor is there, where the last block was exported for one dense mode.
+  private func has(_ role: TensorRole) -> Bool {
+    guard let exportedMode, case .block(_, transformer.layers - 1, let layer, _) = role else {
+      return true
+    }
+    return exportedMode.has(layer)
   }
 }
 

@@ -85,6 +85,8 @@ public enum Activation: String, Codable, Hashable, Sendable, CaseIterable {
   case quickGELU = "quick_gelu"
   /// `x * Phi(x)` with the exact normal distribution function.
   case gelu
+  /// `0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, the usual approximation of the former.
+  case geluTanh = "gelu_tanh"
   /// `x * sigmoid(x)`, the gate of SwiGLU.
   case silu
 }
@@ -105,11 +107,15 @@ public struct VisionTower: Codable, Hashable, Sendable {
   public var hasProjectionBias: Bool
   /// Rotary positions applied to query and key of ordinary attention; nil where there are none.
   public var rotary: RotaryPositions?
+  /// The dense mode that the model was exported for, where the last block has only the layers
+  /// that this mode computes with; nil where the block is whole.
+  public var exportedMode: DenseMode?
 
   /// Makes a vision tower description from its parts.
   public init(
     transformer: Transformer, patchSize: Int, nativeGrid: Grid, hasPatchBias: Bool,
-    hasPreNorm: Bool, hasProjectionBias: Bool, rotary: RotaryPositions?
+    hasPreNorm: Bool, hasProjectionBias: Bool, rotary: RotaryPositions?,
+    exportedMode: DenseMode? = nil
   ) {
     self.transformer = transformer
     self.patchSize = patchSize
@@ -118,6 +124,7 @@ public struct VisionTower: Codable, Hashable, Sendable {
     self.hasPreNorm = hasPreNorm
     self.hasProjectionBias = hasProjectionBias
     self.rotary = rotary
+    self.exportedMode = exportedMode
   }
 }
 

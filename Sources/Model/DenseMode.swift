@@ -24,4 +24,31 @@ public enum DenseMode: String, Codable, Hashable, Sendable, CaseIterable {
     case .eva02: allCases
     }
   }
+
+  /// The projections of the last block that the mode computes with.
+  public var projections: Set<BlockLayer> {
+    switch self {
+    case .qq: [.query, .value]
+    case .kk: [.key, .value]
+    case .vv, .maskclip: [.value]
+    case .csa, .all, .vanilla: [.query, .key, .value]
+    }
+  }
+
+  /// Whether the mode keeps the last block's feed-forward network.
+  public var keepsFeedForward: Bool { self == .maskclip || self == .vanilla }
+
+  /// Whether everything that `other` computes with is there in a model exported for this mode.
+  public func covers(_ other: DenseMode) -> Bool {
+    other.projections.isSubset(of: projections) && (keepsFeedForward || !other.keepsFeedForward)
+  }
+
+  /// Whether a model exported for this mode has a layer of the last block.
+  func has(_ layer: BlockLayer) -> Bool {
+    switch layer {
+    case .query, .key, .value: projections.contains(layer)
+    case .norm1, .attentionNorm, .attentionOutput: true
+    case .norm2, .gate, .up, .hiddenNorm, .down: keepsFeedForward
+    }
+  }
 }

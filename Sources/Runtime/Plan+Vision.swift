@@ -65,6 +65,7 @@ extension Plan {
         .usage, "mode \(mode.rawValue) is not defined for \(architecture.family.rawValue) towers",
         expected: "one of " + modes.joined(separator: ", "))
     }
+    try tower.requireLayers(of: mode, for: outputs)
     let grid = Grid(rows: input.height / patch, columns: input.width / patch)
 
     var builder = PlanBuilder(tower.transformer)
@@ -76,6 +77,33 @@ extension Plan {
     return Plan(
       tower: .vision, transformer: tower.transformer, grid: grid, rows: 1 + grid.count,
       patchSize: patch, embeddingSize: architecture.embeddingSize, steps: builder.steps)
+  }
+}
+
+extension VisionTower {
+  /// Throws `usage` where the last block was exported without layers that are needed.
+  fileprivate func requireLayers(
+    of mode: DenseMode, for outputs: Set<VisionOutput>
+  ) throws(DeclipError) {
+    guard let exportedMode else { return }
+    func refuse(_ what: String) -> DeclipError {
+      let modes = DenseMode.allCases.filter(exportedMode.covers).map(\.rawValue)
+      return DeclipError(
+        .usage,
+        "the model was exported for dense mode \(exportedMode.rawValue), and its last block lacks "
+          + "what \(what) needs",
+        expected: "dense features in one of " + modes.joined(separator: ", "),
+        remedy: "convert the whole checkpoint instead")
+    }
+    if outputs.contains(.dense), !exportedMode.covers(mode) {
+      throw refuse("mode \(mode.rawValue)")
+    }
+    if outputs.contains(.image), !exportedMode.covers(.vanilla) {
+      throw refuse("the embedding of a whole picture")
+    }
+    if outputs.contains(.context), !exportedMode.projections.contains(.query) {
+      throw refuse("the context")
+    }
   }
 }
 

@@ -20,7 +20,8 @@ struct Import: ParsableCommand {
     case zstd, none
   }
 
-  @Argument(help: "The checkpoint: a .safetensors file, its index, or the folder of either.")
+  @Argument(
+    help: "The model: an .onnx or .safetensors file, the index of sharded ones, or their folder.")
   var model: String
 
   @Option(
@@ -57,6 +58,17 @@ struct Import: ParsableCommand {
   @Flag(help: "Replace the output where it exists.")
   var force = false
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: """
+      Prove that the converted model computes what the source does: an ONNX graph is run beside \
+      it on seeded inputs; other checkpoints are checked for finite weights and outputs.
+      """)
+  var verify = true
+
+  @Option(help: "The largest difference of normalised features that verification allows.")
+  var tolerance: Float = Verification.defaultTolerance
+
   @Option(help: "Threads to compress on; by default one for each processor.")
   var threads = Threads.available
 
@@ -78,13 +90,15 @@ struct Import: ParsableCommand {
       writing: ContainerOptions(
         precision: storedType,
         compression: compression == .none ? .none : .zstd(level: level), threads: threads,
-        toolVersion: "declip-convert \(DeclipVersion.current)"))
+        toolVersion: "declip-convert \(DeclipVersion.current)"),
+      tolerance: verify ? tolerance : nil)
     for warning in report.warnings { Terminal.printWarning(warning) }
     let summary = report.summary
     let ratio = Double(summary.fileLength) / Double(max(summary.sourceBytes, 1))
     print(
       "\(output): \(report.architecture.summary), \(Format.bytes(summary.fileLength)), "
         + "\(Format.fixed(ratio, 3)) of the checkpoint's tensors")
+    if let verification = report.verification { print("verified: \(verification.summary)") }
   }
 
   private var storedType: DataType? {
@@ -101,7 +115,8 @@ struct Import: ParsableCommand {
     var path = model
     while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
     let name = path.split(separator: "/").last.map(String.init) ?? path
-    for suffix in [".safetensors.index.json", ".safetensors"] where name.hasSuffix(suffix) {
+    for suffix in [".safetensors.index.json", ".safetensors", ".onnx"]
+    where name.hasSuffix(suffix) {
       return path.dropLast(suffix.count) + ".declip"
     }
     return path + ".declip"

@@ -68,6 +68,9 @@ import Testing
       kernels.gelu(data, stride, Self.rows, columns)
     }
     compare(spread: spread, tolerance: tolerance) { kernels, data, stride, columns in
+      kernels.gelu_tanh(data, stride, Self.rows, columns)
+    }
+    compare(spread: spread, tolerance: tolerance) { kernels, data, stride, columns in
       let up = values(Self.rows * columns, spread: 1, seed: 3)
       kernels.silu_multiply(data, stride, up, columns, Self.rows, columns)
     }

@@ -17,11 +17,15 @@ typedef struct declip_float_kernels {
     // Each row becomes exp(x - max) / sum(exp(x - max)), in place. Absolute error 1e-6.
     void (*softmax)(float *scores, size_t stride, size_t rows, size_t columns);
 
-    // x * sigmoid(1.702 x), in place. Absolute error 1e-6 * max(1, |x|), as for the next two.
+    // x * sigmoid(1.702 x), in place. Absolute error 1e-6 * max(1, |x|), as for the next
+    // three.
     void (*quick_gelu)(float *values, size_t stride, size_t rows, size_t columns);
 
     // x * Phi(x) with the normal distribution function, in place.
     void (*gelu)(float *values, size_t stride, size_t rows, size_t columns);
+
+    // x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2, in place.
+    void (*gelu_tanh)(float *values, size_t stride, size_t rows, size_t columns);
 
     // gate * sigmoid(gate) * up, into gate.
     void (*silu_multiply)(float *gate, size_t gate_stride, const float *up, size_t up_stride,

@@ -147,6 +147,14 @@ public struct StoredTensor: Sendable {
   /// The elements, row-major, little-endian; exactly as many bytes as type and shape require.
   public let bytes: ByteView
 
+  /// Makes a tensor from its parts; `bytes` holds exactly what type and shape require.
+  public init(name: String, elementType: ElementType, shape: [Int], bytes: ByteView) {
+    self.name = name
+    self.elementType = elementType
+    self.shape = shape
+    self.bytes = bytes
+  }
+
   /// The tensor as a value of this project; nil for an element type that it does not have.
   public var tensor: Tensor? {
     elementType.dataType.flatMap { Tensor(dataType: $0, shape: shape, bytes: bytes) }

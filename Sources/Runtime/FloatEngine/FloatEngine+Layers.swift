@@ -69,6 +69,7 @@ extension FloatEngine {
     case nil, .silu: break
     case .quickGELU: kernels.quick_gelu(target, layer.target.stride, rows.count, columns.count)
     case .gelu: kernels.gelu(target, layer.target.stride, rows.count, columns.count)
+    case .geluTanh: kernels.gelu_tanh(target, layer.target.stride, rows.count, columns.count)
     }
   }
 

@@ -1,0 +1,178 @@
+import Model
+import ONNX
+
+/// A graph together with what one run of it showed: every value's extents, and which values do
+/// not depend on the inputs' elements.
+///
+/// Recognition works on this instead of on the bare graph, because exporters spell out sizes,
+/// masks and tables in countless ways that all come to constants once the input's size is known.
+struct TracedGraph {
+  let model: ONNXModel
+  let interpreter: Interpreter
+  /// What the trace was run on.
+  let inputs: [String: Value]
+  /// What the trace computed.
+  let outputs: [String: Value]
+  /// The extents of every value that was computed.
+  let shapes: [String: [Int]]
+  /// The element type of every value that was computed.
+  let types: [String: ElementType]
+  private let constants: Set<String>
+  /// Constants of few elements, kept because tables and masks are made of them again and again.
+  private let small: [String: Value]
+  private let producers: [String: Int]
+  private let roots: [String: String]
+  private let readers: [String: [Reader]]
+
+  /// A node that reads a value, however it is laid out.
+  struct Reader {
+    let node: Node
+    /// Which of the node's inputs it is.
+    let input: Int
+  }
+
+  /// Runs the graph on `inputs`.
+  init(_ model: ONNXModel, inputs: [String: Value]) throws(DeclipError) {
+    self.model = model
+    self.inputs = inputs
+    interpreter = Interpreter(model)
+    var shapes = inputs.mapValues(\.shape)
+    var types = inputs.mapValues(\.elementType)
+    var constants = Set(model.graph.initializers.keys)
+    var small: [String: Value] = [:]
+    for (name, stored) in model.graph.initializers { shapes[name] = stored.shape }
+    outputs = try interpreter.run(inputs) { node, name, value in
+      shapes[name] = value.shape
+      types[name] = value.elementType
+      let isFixed = ["Shape", "Size"].contains(node.operation)
+      guard isFixed || node.inputs.allSatisfy({ $0.isEmpty || constants.contains($0) }) else {
+        return
+      }
+      constants.insert(name)
+      if value.count <= 4096 { small[name] = value }
+    }
+    self.shapes = shapes
+    self.types = types
+    self.constants = constants
+    self.small = small
+
+    var producers: [String: Int] = [:]
+    var roots: [String: String] = [:]
+    var readers: [String: [Reader]] = [:]
+    for (index, node) in model.graph.nodes.enumerated() {
+      for output in node.outputs { producers[output] = index }
+      for (place, input) in node.inputs.enumerated() where !constants.contains(input) {
+        if !Self.layout.contains(node.operation) || place > 0 {
+          readers[roots[input] ?? input, default: []].append(Reader(node: node, input: place))
+        }
+      }
+      if Self.layout.contains(node.operation), let input = node.inputs.first,
+        let output = node.outputs.first, !constants.contains(input)
+      {
+        roots[output] = roots[input] ?? input
+      }
+    }
+    self.producers = producers
+    self.roots = roots
+    self.readers = readers
+  }
+
+  /// Operators that keep every element and only lay them out differently.
+  private static let layout: Set = [
+    "Identity", "Cast", "Dropout", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten",
+  ]
+
+  /// Whether the value is the same for every input of the traced size.
+  func isConstant(_ name: String) -> Bool { constants.contains(name) }
+
+  /// The value behind a chain of changes of layout.
+  func root(_ name: String) -> String { roots[name] ?? name }
+
+  /// The node that computes the root of a value; nil for inputs and constants.
+  func producer(of name: String) -> Node? {
+    producers[root(name)].map { model.graph.nodes[$0] }
+  }
+
+  /// The node that computes a value under exactly this name.
+  func directProducer(of name: String) -> Node? { producers[name].map { model.graph.nodes[$0] } }
+
+  /// The nodes that read the elements of a value, in the order of the graph.
+  func readers(of name: String) -> [Reader] { readers[root(name)] ?? [] }
+
+  /// The nodes of one operator that read a value.
+  func readers(of name: String, _ operation: String) -> [Reader] {
+    readers(of: name).filter { $0.node.operation == operation }
+  }
+
+  /// The number of elements of a value.
+  func count(_ name: String) -> Int { shapes[name]?.reduce(1, *) ?? 0 }
+
+  /// Computes values, those in `given` taken as they are.
+  func evaluate(
+    _ targets: [String], given: [String: Value]
+  ) throws(DeclipError) -> [String: Value] {
+    let all = inputs.merging(small) { first, _ in first }.merging(given) { _, second in second }
+    return try interpreter.run(all, targets: targets)
+  }
+
+  /// The floats of a constant.
+  func constant(_ name: String) throws(DeclipError) -> [Float] {
+    let value = try evaluate([name], given: [:])[name]
+    guard let value, isConstant(name) else {
+      throw DeclipError(
+        .badData, "depends on the input", place: "value '\(name)'", expected: "a constant")
+    }
+    switch value.elements {
+    case .floats(let values): return values
+    case .integers(let values): return values.map { Float($0) }
+    }
+  }
+
+  /// The only element of a constant; nil where it has several or is none.
+  func scalar(_ name: String) -> Float? {
+    guard isConstant(name), count(name) == 1 else { return nil }
+    return try? constant(name).first
+  }
+
+  /// A constant as a tensor of `shape`, in the element type that the file stores it in wherever
+  /// no arithmetic lies between.
+  func tensor(_ name: String, shape: [Int]) throws(DeclipError) -> Tensor {
+    if let stored = try storedTensor(name), let tensor = stored.reshaped(shape) { return tensor }
+    return try makeTensor(try constant(name), shape: shape, name)
+  }
+
+  /// Follows copies and transposes of a stored matrix without widening it.
+  private func storedTensor(_ name: String) throws(DeclipError) -> Tensor? {
+    if let stored = model.graph.initializers[name] { return stored.tensor }
+    guard let node = directProducer(of: name) else { return nil }
+    switch node.operation {
+    case "Constant":
+      guard case .tensor(let stored)? = node.attributes["value"] else { return nil }
+      return stored.tensor
+    case "Identity", "Cast":
+      return try node.inputs.first.flatMap { input throws(DeclipError) in try storedTensor(input) }
+    case "Transpose":
+      guard let input = node.inputs.first, let tensor = try storedTensor(input),
+        tensor.shape.count == 2
+      else { return nil }
+      if case .integers(let order)? = node.attributes["perm"], order == [0, 1] { return tensor }
+      return tensor.transposed()
+    default: return nil
+    }
+  }
+}
+
+/// A binary32 tensor of computed values.
+func makeTensor(
+  _ values: [Float], shape: [Int], _ place: String
+) throws(DeclipError) -> Tensor {
+  let bytes = ByteView(count: values.count * 4) { target in
+    values.withUnsafeBytes { target.copyMemory(from: $0) }
+  }
+  guard let tensor = Tensor(dataType: .float32, shape: shape, bytes: bytes) else {
+    throw DeclipError(
+      .badData, "has \(values.count) elements", place: "value '\(place)'",
+      expected: "the extents \(shape)")
+  }
+  return tensor
+}
