@@ -11,7 +11,7 @@ INLINE void prefetch_output(const size_t R, const tile_output *out) {
     UNROLL for (size_t r = 0; r < R; r++) __builtin_prefetch(place + 4 * r * out->stride, 1);
 }
 
-INLINE void finish(const size_t R, __m256i sums[R][2], const tile_output *out) {
+INLINE void finish(const size_t R, __m256i sums[TILE_ROWS][2], const tile_output *out) {
     if (out->sums) {
         UNROLL for (size_t r = 0; r < R; r++) {
             int32_t *place = out->sums + r * out->stride;

@@ -30,7 +30,7 @@ INLINE void step(const uint8_t *a, __m256i w0, __m256i w1, __m256i ones, __m256i
 INLINE __m256i load(const int8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 
 INLINE void tile(const size_t R, const tile_input *in, const tile_output *out) {
-    __m256i sums[R][2], ones = _mm256_set1_epi16(1);
+    __m256i sums[TILE_ROWS][2], ones = _mm256_set1_epi16(1);
     UNROLL for (size_t r = 0; r < R; r++) sums[r][0] = sums[r][1] = _mm256_setzero_si256();
     prefetch_output(R, out);
     const size_t stride = in->a_stride;
@@ -55,7 +55,7 @@ INLINE void wide_step(const uint8_t *a, const __m256i w[4], __m256i sum[4]) {
 }
 
 INLINE void wide_tile(const size_t R, const tile_input *in, const tile_output *out) {
-    __m256i sums[R][4], whole[R][2];
+    __m256i sums[TILE_ROWS][4], whole[TILE_ROWS][2];
     UNROLL for (size_t r = 0; r < R; r++) {
         UNROLL for (size_t j = 0; j < 4; j++) sums[r][j] = _mm256_setzero_si256();
     }

@@ -34,7 +34,7 @@ INLINE void step_two(const uint8_t *a, __m512i w0, __m512i w1, __m512i *sum0, __
             : "m"(*(const uint8_t(*)[4])a), "v"(w0), "v"(w1));
 }
 
-INLINE void finish(const size_t R, const size_t P, __m512i sums[R][P], const tile_output *out) {
+INLINE void finish(const size_t R, const size_t P, __m512i sums[TILE_ROWS][TILE_PANELS], const tile_output *out) {
     if (out->sums) {
         UNROLL for (size_t r = 0; r < R; r++) {
             UNROLL for (size_t p = 0; p < P; p++)
@@ -42,8 +42,8 @@ INLINE void finish(const size_t R, const size_t P, __m512i sums[R][P], const til
         }
         return;
     }
-    __m512i shift[P];
-    __m512 scale[P], bias[P];
+    __m512i shift[TILE_PANELS];
+    __m512 scale[TILE_PANELS], bias[TILE_PANELS];
     UNROLL for (size_t p = 0; p < P; p++) {
         shift[p] = _mm512_mullo_epi32(_mm512_loadu_si512(out->column_sum + p * PANEL),
                                       _mm512_set1_epi32(out->zero_point));
@@ -63,7 +63,7 @@ INLINE void finish(const size_t R, const size_t P, __m512i sums[R][P], const til
 }
 
 INLINE void tile(const size_t R, const size_t P, const tile_input *in, const tile_output *out) {
-    __m512i sums[R][P];
+    __m512i sums[TILE_ROWS][TILE_PANELS];
     UNROLL for (size_t r = 0; r < R; r++) {
         UNROLL for (size_t p = 0; p < P; p++) sums[r][p] = _mm512_setzero_si512();
     }
@@ -87,7 +87,7 @@ INLINE void tile(const size_t R, const size_t P, const tile_input *in, const til
             UNROLL for (size_t r = 0; r < R; r++) {
                 const uint8_t *terms = a[r / 3] + r % 3 * stride + step;
                 if (P > 1) {
-                    step_two(terms, weights[0], weights[1], &sums[r][0], &sums[r][P - 1]);
+                    step_two(terms, weights[0], weights[1], &sums[r][0], &sums[r][1]);
                 } else {
                     step_one(terms, weights[0], &sums[r][0]);
                 }
