@@ -16,7 +16,7 @@
 // float between. Nothing is rescaled on the way.
 //
 // Packed keys: for every panel of 16 a header, then the keys in groups, [group][16][terms].
-// Packed values: a scale for every channel, then [key group][channel][keys], keys padded with zeros.
+// Packed values: a scale for every channel, then [key group][channel][keys], the rest zeros.
 
 enum {
     PANEL = 16,
@@ -58,7 +58,8 @@ INLINE integers nearest(vector v) {
 INLINE integers quantized(vector v, float inverse, float limit) {
     v *= inverse;
     v = (vector)((integers)v & (v == v));
-    return nearest(select(larger(v, splat(-limit)) < limit, larger(v, splat(-limit)), splat(limit)));
+    v = larger(v, splat(-limit));
+    return nearest(select(v < limit, v, splat(limit)));
 }
 
 static size_t padded(size_t tokens) { return (tokens + PANEL - 1) / PANEL * PANEL; }
@@ -86,8 +87,8 @@ TARGET static void rotate_quantize(const float *input, size_t stride, const floa
         float peak = largest_lane(peaks), inverse = peak > 0 ? (float)limit / peak : 0;
         scale[r] = peak / (float)limit;
         for (size_t c = 0; c < head_size; c += LANES) {
-            shorts words = __builtin_convertvector(
-                quantized(load(row + c), inverse, (float)limit), shorts);
+            shorts words =
+                __builtin_convertvector(quantized(load(row + c), inverse, (float)limit), shorts);
             memcpy(output + c, &words, sizeof words);
         }
     }

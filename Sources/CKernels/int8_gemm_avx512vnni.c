@@ -34,7 +34,8 @@ INLINE void step_two(const uint8_t *a, __m512i w0, __m512i w1, __m512i *sum0, __
             : "m"(*(const uint8_t(*)[4])a), "v"(w0), "v"(w1));
 }
 
-INLINE void finish(const size_t R, const size_t P, __m512i sums[TILE_ROWS][TILE_PANELS], const tile_output *out) {
+INLINE void finish(const size_t R, const size_t P, __m512i sums[TILE_ROWS][TILE_PANELS],
+                   const tile_output *out) {
     if (out->sums) {
         UNROLL for (size_t r = 0; r < R; r++) {
             UNROLL for (size_t p = 0; p < P; p++)

@@ -1,7 +1,8 @@
-// What the products on NEON registers share: tiles of one panel, ROWS rows high, four registers of
-// sums to a row. The file that includes this defines TARGET, TABLE, GROUP (terms that stand together), FULL_RANGE_IS_FAST, TILE_ROWS, ROW_OFFSET
-// (what the sums' activations lack), PROBE_MULTIPLIES (multiply-accumulates of `probe_step`) and,
-// after it, `tile_sums`, which leaves the sums of a tile in order, and `probe_step`.
+// What the products on NEON registers share: tiles of one panel, four registers of sums to a row.
+// The file that includes this defines TARGET, TABLE, TILE_ROWS, GROUP (terms that stand together),
+// FULL_RANGE_IS_FAST, ROW_OFFSET (what the sums' activations lack), PROBE_MULTIPLIES (multiply-
+// accumulates of `probe_step`) and, after it, `tile_sums`, which leaves the sums of a tile in
+// order, and `probe_step`.
 #define TILE_PANELS 1
 #include "int8_gemm.h"
 #include "int8_tables.h"

@@ -1,8 +1,8 @@
 #ifndef INT8_TABLES_H
 #define INT8_TABLES_H
 
-// The parts that the int8 kernel sets are put together from, in dispatch.c's neighbour
-// int8_tables.c: an instruction set takes the parts that it does not improve from the one below.
+// The parts that int8_tables.c puts the int8 kernel sets together from: an instruction set takes
+// the parts that it does not improve from the one below.
 #include "ckernels_int8.h"
 
 extern const declip_int8_gemm declip_int8_gemm_portable;

@@ -27,11 +27,12 @@ typedef enum declip_int8_range {
 } declip_int8_range;
 
 // How 32-bit sums become floats:
-// output[r][c] = (sum[r][c] - zero_point * column_sum[c]) * row_scale[r] * column_scale[c] + bias[c]
+// output[r][c] = (sum[r][c] - zero_point * column_sum[c]) * row_scale[r] * column_scale[c]
+//                + bias[c]
 typedef struct declip_int8_epilogue {
-    const float *row_scale;  // a scale per row; null: tensor_scale for all
-    float tensor_scale;      //
-    int32_t zero_point;      // of the activations
+    const float *row_scale; // a scale per row; null: tensor_scale for all
+    float tensor_scale;
+    int32_t zero_point; // of the activations
     const float *column_scale;
     const float *bias; // null: none
     const int32_t *column_sum;
@@ -161,7 +162,7 @@ typedef struct declip_int8_attention {
     int32_t (*softmax_weights)(const float *scores, size_t count, float peak, float factor,
                                int16_t *weights);
 
-    // output[i] = 2^input[i] for input -126..126; relative error 1e-6. What the weights are made of.
+    // output[i] = 2^input[i], input -126..126, relative error 1e-6. What the weights are made of.
     void (*powers)(const float *input, size_t count, float *output);
 } declip_int8_attention;
 
