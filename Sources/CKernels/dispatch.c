@@ -3,6 +3,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
 
 enum { MOST_SETS = 8 };
 
@@ -11,23 +19,56 @@ static size_t available_count;
 static const declip_kernels *chosen;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void offer(const char *name, declip_isa isa, const declip_float_kernels *floats) {
-    available[available_count++] = (declip_kernels){name, isa, floats};
+static void offer(const char *name, declip_isa isa, const declip_float_kernels *floats,
+                  const declip_int8_kernels *ints) {
+    available[available_count++] = (declip_kernels){name, isa, floats, ints};
 }
 
+#if defined(__x86_64__)
+// AVX-VNNI: CPUID leaf 7, subleaf 1, EAX bit 4. Asked for here because not every compiler's
+// __builtin_cpu_supports knows its name.
+static int has_avxvnni(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+#elif defined(__aarch64__) && defined(__linux__)
+static int has_dotprod(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+static int has_i8mm(void) { return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
+#elif defined(__aarch64__) && defined(__APPLE__)
+static int has_feature(const char *name) {
+    int value = 0;
+    size_t size = sizeof value;
+    return !sysctlbyname(name, &value, &size, NULL, 0) && value;
+}
+static int has_dotprod(void) { return has_feature("hw.optional.arm.FEAT_DotProd"); }
+static int has_i8mm(void) { return has_feature("hw.optional.arm.FEAT_I8MM"); }
+#elif defined(__aarch64__)
+static int has_dotprod(void) { return 0; }
+static int has_i8mm(void) { return 0; }
+#endif
+
 static void choose(void) {
-    offer("portable", DECLIP_ISA_PORTABLE, &declip_float_portable);
+    offer("portable", DECLIP_ISA_PORTABLE, &declip_float_portable, &declip_int8_portable);
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        offer("avx2", DECLIP_ISA_AVX2, &declip_float_avx2);
+        offer("avx2", DECLIP_ISA_AVX2, &declip_float_avx2, &declip_int8_avx2);
+        if (has_avxvnni())
+            offer("avxvnni", DECLIP_ISA_AVXVNNI, &declip_float_avx2, &declip_int8_avxvnni);
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-            offer("avx512", DECLIP_ISA_AVX512, &declip_float_avx512);
+            offer("avx512", DECLIP_ISA_AVX512, &declip_float_avx512, &declip_int8_avx2);
+            if (__builtin_cpu_supports("avx512vnni"))
+                offer("avx512vnni", DECLIP_ISA_AVX512VNNI, &declip_float_avx512,
+                      &declip_int8_avx512vnni);
         }
     }
 #elif defined(__aarch64__)
-    offer("neon", DECLIP_ISA_NEON, &declip_float_neon);
+    offer("neon", DECLIP_ISA_NEON, &declip_float_neon, &declip_int8_neon);
+    if (has_dotprod()) {
+        offer("dotprod", DECLIP_ISA_NEON_DOTPROD, &declip_float_neon, &declip_int8_dotprod);
+        if (has_i8mm()) offer("i8mm", DECLIP_ISA_NEON_I8MM, &declip_float_neon, &declip_int8_i8mm);
+    }
 #endif
     const char *forced = getenv("DECLIP_CPU");
     if (!forced || !*forced) {

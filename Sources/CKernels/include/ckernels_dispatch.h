@@ -2,13 +2,19 @@
 #define CKERNELS_DISPATCH_H
 
 #include "ckernels_float.h"
+#include "ckernels_int8.h"
 
-// The instruction sets that kernels are written for, in rising order for each architecture.
+// The instruction sets that kernels are written for, in rising order for each architecture. Those
+// of integer products only take their float kernels from the set below.
 typedef enum declip_isa {
     DECLIP_ISA_PORTABLE,
     DECLIP_ISA_AVX2,
+    DECLIP_ISA_AVXVNNI,
     DECLIP_ISA_AVX512,
+    DECLIP_ISA_AVX512VNNI,
     DECLIP_ISA_NEON,
+    DECLIP_ISA_NEON_DOTPROD,
+    DECLIP_ISA_NEON_I8MM,
 } declip_isa;
 
 // The kernels of one instruction set.
@@ -16,6 +22,7 @@ typedef struct declip_kernels {
     const char *name;
     declip_isa isa;
     const declip_float_kernels *floats;
+    const declip_int8_kernels *ints;
 } declip_kernels;
 
 // The kernels that this process uses: those that the environment variable DECLIP_CPU names, or

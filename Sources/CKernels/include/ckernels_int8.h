@@ -1,0 +1,187 @@
+#ifndef CKERNELS_INT8_H
+#define CKERNELS_INT8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Kernels of the transformer in 8-bit integers. All matrices are row-major; a stride is the
+// distance between rows in elements. Weights are signed bytes with one scale per output channel,
+// activations unsigned bytes with a zero point, sums 32-bit integers that never saturate. Every
+// variant yields the integers of the portable one; what is float agrees within the tolerance
+// stated. `Tests/RuntimeTests/Int8KernelTests.swift` compares them.
+
+enum {
+    // Output channels to a panel of packed weights.
+    DECLIP_INT8_PANEL = 16,
+    // Rows of quantised activations must be readable up to a multiple of this many bytes; what
+    // stands in the padding does not matter, for packed weights are zero there.
+    DECLIP_INT8_ROW_MULTIPLE = 16,
+};
+
+// What the operands of a product are known to hold. Sums are exact in every variant as long as the
+// operands keep to it and there are at most 65536 terms.
+typedef enum declip_int8_range {
+    DECLIP_INT8_U7S8, // activations 0..127, weights -128..127
+    DECLIP_INT8_U8S7, // activations 0..255, weights -64..63
+    DECLIP_INT8_U8S8, // activations 0..255, weights -128..127
+} declip_int8_range;
+
+// How 32-bit sums become floats:
+// output[r][c] = (sum[r][c] - zero_point * column_sum[c]) * row_scale[r] * column_scale[c]
+//                + bias[c]
+typedef struct declip_int8_epilogue {
+    const float *row_scale; // a scale per row; null: tensor_scale for all
+    float tensor_scale;
+    int32_t zero_point; // of the activations
+    const float *column_scale;
+    const float *bias; // null: none
+    const int32_t *column_sum;
+    int accumulate; // not 0: adds to what the output holds
+} declip_int8_epilogue;
+
+// Packing weights and multiplying by them. A product covers columns of whole panels, from
+// `first_panel` on, so that threads can share out columns as well as rows; `output` and the arrays
+// of the epilogue start at column 0, and only columns below `n` are touched.
+typedef struct declip_int8_gemm {
+    // Terms that stand together in packed weights.
+    size_t group;
+    // 1 where unsigned and signed bytes over their whole ranges multiply as fast as narrower ones.
+    int full_range_is_fast;
+
+    // Bytes of n packed channels with k inputs each.
+    size_t (*packed_size)(size_t n, size_t k);
+
+    // weights[n][k] into panels of 16 channels, [panel][k / group][16][group], k padded with zeros
+    // to DECLIP_INT8_ROW_MULTIPLE and n to whole panels. column_sums[n] receives the sum of every
+    // channel's weights. Products are fastest with `packed` aligned to 64 bytes.
+    void (*pack_weights)(const int8_t *weights, size_t n, size_t k, int8_t *packed,
+                         int32_t *column_sums);
+
+    // output[r][c] = sum over i of a[r][i] * weights[c][i].
+    void (*u8s8_s32)(const uint8_t *a, size_t a_stride, const int8_t *packed, size_t rows, size_t n,
+                     size_t k, declip_int8_range range, size_t first_panel, size_t panels,
+                     int32_t *output, size_t output_stride);
+
+    // The same sums through an epilogue; relative error 1e-6 of the largest term of the epilogue.
+    void (*u8s8_f32)(const uint8_t *a, size_t a_stride, const int8_t *packed, size_t rows, size_t n,
+                     size_t k, declip_int8_range range, size_t first_panel, size_t panels,
+                     const declip_int8_epilogue *epilogue, float *output, size_t output_stride);
+
+    // Runs the instructions of a tile on registers alone and returns the number of multiply-
+    // accumulates: the most that a product could reach.
+    uint64_t (*probe_peak)(uint64_t iterations);
+} declip_int8_gemm;
+
+// Where quantised rows go. Values become zero_point + round(x / scale), rounded to nearest even and
+// clamped to 0..range; what is not a number becomes the zero point.
+typedef struct declip_int8_quantizer {
+    int32_t range;       // 127 or 255
+    int32_t zero_point;  // 64 or 128 with scales per row
+    float inverse_scale; // 1 / scale; unused with scales per row
+    // Not null: every row takes the scale (its largest magnitude) / (range / 2), stored here; 0 for
+    // a row of zeros, infinite for a row that holds an infinite value.
+    float *row_scale;
+    uint8_t *output;
+    size_t output_stride;
+    float *scratch; // one row of floats; unused by `quantize`
+} declip_int8_quantizer;
+
+// Float rows into quantised rows. The float arithmetic is that of the float kernels.
+typedef struct declip_int8_rows {
+    // Bits equal those of the portable variant.
+    void (*quantize)(const float *input, size_t stride, size_t rows, size_t columns,
+                     const declip_int8_quantizer *quantizer);
+
+    void (*layer_norm_quantize)(const float *input, size_t stride, const float *gain,
+                                const float *bias, float epsilon, size_t rows, size_t columns,
+                                const declip_int8_quantizer *quantizer);
+
+    void (*quick_gelu_quantize)(const float *input, size_t stride, size_t rows, size_t columns,
+                                const declip_int8_quantizer *quantizer);
+
+    void (*gelu_quantize)(const float *input, size_t stride, size_t rows, size_t columns,
+                          const declip_int8_quantizer *quantizer);
+
+    // gate * sigmoid(gate) * up.
+    void (*silu_multiply_quantize)(const float *gate, size_t gate_stride, const float *up,
+                                   size_t up_stride, size_t rows, size_t columns,
+                                   const declip_int8_quantizer *quantizer);
+} declip_int8_rows;
+
+enum {
+    // Queries and keys of `declip_int8_attention` hold magnitudes up to one of these: signed bytes,
+    // or words of 13 bits for half the speed and a thirtieth of the error.
+    DECLIP_INT8_SCORES_NARROW = 127,
+    DECLIP_INT8_SCORES_WIDE = 4095,
+    // The largest magnitude of a value and the weight of the key that scores highest. Products of
+    // 128 keys fit into 32 bits.
+    DECLIP_INT8_VALUE_LIMIT = 2047,
+    DECLIP_INT8_WEIGHT_LIMIT = 8191,
+    // The largest head size; any multiple of 16 up to it will do. Smaller heads are padded with
+    // zeros by the caller.
+    DECLIP_INT8_HEAD_LIMIT = 128,
+};
+
+// One head's keys and values, packed.
+typedef struct declip_int8_head {
+    size_t tokens;
+    size_t head_size;
+    int32_t limit;       // DECLIP_INT8_SCORES_NARROW or _WIDE
+    float softmax_scale; // of the scores; above 0
+    const void *keys;
+    const void *values;
+} declip_int8_head;
+
+// softmax(Q K^T * softmax_scale) V for one head.
+typedef struct declip_int8_attention {
+    // Rotates neighbours as the float kernel `rotate` does for one head (no rotation where `cosine`
+    // is null), subtracts offset[head_size] (null: none), and quantises each row to
+    // -limit...limit by its largest magnitude. What is not a number becomes 0.
+    void (*rotate_quantize)(const float *input, size_t stride, const float *cosine,
+                            const float *sine, const float *offset, size_t rows, size_t head_size,
+                            int32_t limit, int16_t *output, size_t output_stride, float *scale);
+
+    size_t (*keys_size)(size_t tokens, size_t head_size, int32_t limit);
+    void (*pack_keys)(const int16_t *keys, size_t stride, const float *scale, size_t tokens,
+                      size_t head_size, int32_t limit, void *packed);
+
+    // Quantises each channel of values[tokens][head_size] by its largest magnitude.
+    size_t (*values_size)(size_t tokens, size_t head_size);
+    void (*pack_values)(const float *values, size_t stride, size_t tokens, size_t head_size,
+                        void *packed);
+
+    // The attention of `rows` queries to one head's keys. `scratch` holds scratch_size(tokens)
+    // bytes, aligned to 64.
+    size_t (*scratch_size)(size_t tokens);
+    void (*attend)(const declip_int8_head *head, const int16_t *queries, size_t query_stride,
+                   const float *query_scale, size_t rows, float *output, size_t output_stride,
+                   void *scratch);
+
+    // weights[i] = round(8191 * exp((scores[i] - peak) * factor)) for scores up to the peak and a
+    // factor above 0; returns their sum. `weights` may overlay `scores`.
+    int32_t (*softmax_weights)(const float *scores, size_t count, float peak, float factor,
+                               int16_t *weights);
+
+    // output[i] = 2^input[i], input -126..126, relative error 1e-6. What the weights are made of.
+    void (*powers)(const float *input, size_t count, float *output);
+} declip_int8_attention;
+
+// The int8 kernels of one instruction set.
+typedef struct declip_int8_kernels {
+    const declip_int8_gemm *gemm;
+    const declip_int8_rows *rows;
+    const declip_int8_attention *attention;
+} declip_int8_kernels;
+
+extern const declip_int8_kernels declip_int8_portable;
+#if defined(__x86_64__)
+extern const declip_int8_kernels declip_int8_avx2;
+extern const declip_int8_kernels declip_int8_avxvnni;
+extern const declip_int8_kernels declip_int8_avx512vnni;
+#elif defined(__aarch64__)
+extern const declip_int8_kernels declip_int8_neon;
+extern const declip_int8_kernels declip_int8_dotprod;
+extern const declip_int8_kernels declip_int8_i8mm;
+#endif
+
+#endif

@@ -1,0 +1,166 @@
+// The walk over a product's tiles, the same for every instruction set. The file that includes this
+// defines
+//   TARGET        function attributes of the instruction set,
+//   TILE_ROWS     rows of the largest tile,
+//   TILE_PANELS   panels of 16 columns of the largest tile,
+// and, after it, `tile_run`, which computes one tile of up to that size from registers.
+//
+// Blocks of rows stay in the second-level cache while the panels pass by; a tile's panels stay in
+// the first level while the rows of a block pass by. K is never split: the sums of a tile live in
+// registers from the first term to the epilogue.
+#include "ckernels_int8.h"
+
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline)) TARGET
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+enum { PANEL = DECLIP_INT8_PANEL, BLOCK_ROWS = 192 };
+
+// Where a tile's sums go: integers where `sums` is not null, else floats.
+typedef struct tile_output {
+    int32_t *sums;
+    float *floats;
+    size_t stride;
+    const float *row_scale;
+    float tensor_scale;
+    int32_t zero_point;
+    const float *column_scale;
+    const float *bias;
+    const int32_t *column_sum;
+    int accumulate;
+} tile_output;
+
+typedef struct tile_input {
+    const uint8_t *a;
+    size_t a_stride;
+    const int8_t *panels;
+    size_t panel_bytes;
+    size_t k; // padded
+    declip_int8_range range;
+} tile_input;
+
+TARGET static void tile_run(size_t rows, size_t panels, const tile_input *in,
+                            const tile_output *out);
+
+static size_t padded_k(size_t k) {
+    return (k + DECLIP_INT8_ROW_MULTIPLE - 1) / DECLIP_INT8_ROW_MULTIPLE * DECLIP_INT8_ROW_MULTIPLE;
+}
+
+static size_t packed_size(size_t n, size_t k) {
+    return (n + PANEL - 1) / PANEL * PANEL * padded_k(k);
+}
+
+static void pack_groups(const int8_t *weights, size_t n, size_t k, size_t group, int8_t *packed,
+                        int32_t *column_sums) {
+    size_t padded = padded_k(k);
+    memset(packed, 0, packed_size(n, k));
+    for (size_t c = 0; c < n; c++, weights += k) {
+        int8_t *channel = packed + c / PANEL * PANEL * padded + c % PANEL * group;
+        int32_t sum = 0;
+        for (size_t i = 0; i < k; i++) {
+            channel[i / group * PANEL * group + i % group] = weights[i];
+            sum += weights[i];
+        }
+        column_sums[c] = sum;
+    }
+}
+
+// A copy of the columns and parameters at the right edge, widened to whole panels, so that tiles
+// never see a part of one.
+typedef struct edge {
+    float column_scale[TILE_PANELS * PANEL], bias[TILE_PANELS * PANEL];
+    int32_t column_sum[TILE_PANELS * PANEL];
+    _Alignas(64) int32_t output[TILE_ROWS * TILE_PANELS * PANEL];
+} edge;
+
+static void edge_open(edge *edge, tile_output *out, size_t columns) {
+    memset(edge, 0, sizeof *edge);
+    if (out->sums) return;
+    memcpy(edge->column_scale, out->column_scale, columns * sizeof(float));
+    memcpy(edge->column_sum, out->column_sum, columns * sizeof(int32_t));
+    if (out->bias) memcpy(edge->bias, out->bias, columns * sizeof(float));
+    out->column_scale = edge->column_scale;
+    out->column_sum = edge->column_sum;
+    out->bias = edge->bias;
+}
+
+// Runs a tile on the copy; integers and floats have the same size.
+TARGET static void edge_run(edge *edge, size_t rows, size_t panels, size_t columns,
+                            const tile_input *in, const tile_output *out) {
+    size_t width = panels * PANEL;
+    char *real = out->sums ? (char *)out->sums : (char *)out->floats;
+    tile_output copy = *out;
+    copy.stride = width;
+    if (out->sums) copy.sums = edge->output;
+    copy.floats = (float *)edge->output;
+    if (!out->sums && out->accumulate)
+        for (size_t r = 0; r < rows; r++)
+            memcpy(edge->output + r * width, real + 4 * r * out->stride, 4 * columns);
+    tile_run(rows, panels, in, &copy);
+    for (size_t r = 0; r < rows; r++)
+        memcpy(real + 4 * r * out->stride, edge->output + r * width, 4 * columns);
+}
+
+TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *packed, size_t rows,
+                            size_t n, size_t k, declip_int8_range range, size_t first_panel,
+                            size_t panels, const declip_int8_epilogue *epilogue, int32_t *sums,
+                            float *floats, size_t stride) {
+    size_t every = (n + PANEL - 1) / PANEL, end = first_panel + panels;
+    if (end > every) end = every;
+    tile_input in = {0};
+    in.a_stride = a_stride, in.k = padded_k(k), in.range = range;
+    in.panel_bytes = in.k * PANEL;
+    for (size_t block = 0; block < rows; block += BLOCK_ROWS) {
+        size_t block_end = block + BLOCK_ROWS < rows ? block + BLOCK_ROWS : rows;
+        for (size_t p = first_panel; p < end; p += TILE_PANELS) {
+            size_t width = end - p < TILE_PANELS ? end - p : TILE_PANELS;
+            size_t column = p * PANEL;
+            size_t columns = n - column < width * PANEL ? n - column : width * PANEL;
+            tile_output out = {.stride = stride};
+            in.panels = packed + p * in.panel_bytes;
+            if (epilogue) {
+                out.tensor_scale = epilogue->tensor_scale;
+                out.zero_point = epilogue->zero_point;
+                out.column_scale = epilogue->column_scale + column;
+                out.bias = epilogue->bias ? epilogue->bias + column : NULL;
+                out.column_sum = epilogue->column_sum + column;
+                out.accumulate = epilogue->accumulate;
+            } else {
+                out.sums = sums + block * stride + column;
+            }
+            edge copy;
+            if (columns < width * PANEL) edge_open(&copy, &out, columns);
+            for (size_t r = block; r < block_end; r += TILE_ROWS) {
+                size_t height = block_end - r < TILE_ROWS ? block_end - r : TILE_ROWS;
+                in.a = a + r * a_stride;
+                if (epilogue) {
+                    out.row_scale = epilogue->row_scale ? epilogue->row_scale + r : NULL;
+                    out.floats = floats + r * stride + column;
+                } else {
+                    out.sums = sums + r * stride + column;
+                }
+                if (columns < width * PANEL) {
+                    edge_run(&copy, height, width, columns, &in, &out);
+                } else {
+                    tile_run(height, width, &in, &out);
+                }
+            }
+        }
+    }
+}
+
+TARGET static void u8s8_s32(const uint8_t *a, size_t a_stride, const int8_t *packed, size_t rows,
+                            size_t n, size_t k, declip_int8_range range, size_t first_panel,
+                            size_t panels, int32_t *output, size_t output_stride) {
+    multiply(a, a_stride, packed, rows, n, k, range, first_panel, panels, NULL, output, NULL,
+             output_stride);
+}
+
+TARGET static void u8s8_f32(const uint8_t *a, size_t a_stride, const int8_t *packed, size_t rows,
+                            size_t n, size_t k, declip_int8_range range, size_t first_panel,
+                            size_t panels, const declip_int8_epilogue *epilogue, float *output,
+                            size_t output_stride) {
+    multiply(a, a_stride, packed, rows, n, k, range, first_panel, panels, epilogue, NULL, output,
+             output_stride);
+}

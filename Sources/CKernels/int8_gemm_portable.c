@@ -1,0 +1,81 @@
+// The reference of the product: one output after another, nothing shared with the walk over tiles
+// that the other variants take.
+#include "int8_tables.h"
+
+#include <string.h>
+
+enum { PANEL = DECLIP_INT8_PANEL, GROUP = 4 };
+
+static size_t padded_k(size_t k) {
+    return (k + DECLIP_INT8_ROW_MULTIPLE - 1) / DECLIP_INT8_ROW_MULTIPLE * DECLIP_INT8_ROW_MULTIPLE;
+}
+
+static size_t packed_size(size_t n, size_t k) {
+    return (n + PANEL - 1) / PANEL * PANEL * padded_k(k);
+}
+
+static size_t place(size_t channel, size_t i, size_t k) {
+    return channel / PANEL * PANEL * padded_k(k) + i / GROUP * PANEL * GROUP +
+           channel % PANEL * GROUP + i % GROUP;
+}
+
+static void pack_weights(const int8_t *weights, size_t n, size_t k, int8_t *packed,
+                         int32_t *column_sums) {
+    memset(packed, 0, packed_size(n, k));
+    for (size_t c = 0; c < n; c++) {
+        column_sums[c] = 0;
+        for (size_t i = 0; i < k; i++) {
+            packed[place(c, i, k)] = weights[c * k + i];
+            column_sums[c] += weights[c * k + i];
+        }
+    }
+}
+
+static int32_t sum_of(const uint8_t *row, const int8_t *packed, size_t c, size_t k) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < k; i++) sum += row[i] * packed[place(c, i, k)];
+    return sum;
+}
+
+static size_t last_column(size_t n, size_t first_panel, size_t panels) {
+    size_t end = (first_panel + panels) * PANEL;
+    return end < n ? end : n;
+}
+
+static void u8s8_s32(const uint8_t *a, size_t a_stride, const int8_t *packed, size_t rows, size_t n,
+                     size_t k, declip_int8_range range, size_t first_panel, size_t panels,
+                     int32_t *output, size_t output_stride) {
+    (void)range;
+    for (size_t r = 0; r < rows; r++, a += a_stride, output += output_stride)
+        for (size_t c = first_panel * PANEL; c < last_column(n, first_panel, panels); c++)
+            output[c] = sum_of(a, packed, c, k);
+}
+
+static void u8s8_f32(const uint8_t *a, size_t a_stride, const int8_t *packed, size_t rows, size_t n,
+                     size_t k, declip_int8_range range, size_t first_panel, size_t panels,
+                     const declip_int8_epilogue *epilogue, float *output, size_t output_stride) {
+    (void)range;
+    const declip_int8_epilogue e = *epilogue;
+    for (size_t r = 0; r < rows; r++, a += a_stride, output += output_stride) {
+        float row_scale = e.row_scale ? e.row_scale[r] : e.tensor_scale;
+        for (size_t c = first_panel * PANEL; c < last_column(n, first_panel, panels); c++) {
+            int32_t sum = sum_of(a, packed, c, k) - e.zero_point * e.column_sum[c];
+            float value = (float)sum * (row_scale * e.column_scale[c]);
+            if (e.bias) value += e.bias[c];
+            output[c] = e.accumulate ? output[c] + value : value;
+        }
+    }
+}
+
+static uint64_t probe_peak(uint64_t iterations) {
+    volatile uint8_t a = 3;
+    volatile int8_t w = 5;
+    int32_t sum = 0;
+    for (uint64_t i = 0; i < iterations; i++) sum += a * w;
+    __asm__ volatile("" ::"r"(sum));
+    return iterations;
+}
+
+const declip_int8_gemm declip_int8_gemm_portable = {
+    GROUP, 1, packed_size, pack_weights, u8s8_s32, u8s8_f32, probe_peak,
+};

@@ -1,0 +1,75 @@
+// The reference of every quantising kernel: libm's rounding on plain loops.
+#include "ckernels_float.h"
+#include "int8_tables.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef declip_int8_quantizer quantizer;
+
+static void quantize_row(const float *input, size_t columns, size_t row, const quantizer *q) {
+    float inverse = q->inverse_scale;
+    if (q->row_scale) {
+        float peak = 0, half = (float)(q->range / 2);
+        for (size_t c = 0; c < columns; c++) peak = fmaxf(peak, fabsf(input[c]));
+        q->row_scale[row] = peak / half;
+        inverse = peak > 0 ? half / peak : 0;
+    }
+    uint8_t *output = q->output + row * q->output_stride;
+    float lowest = (float)-q->zero_point, highest = (float)(q->range - q->zero_point);
+    for (size_t c = 0; c < columns; c++) {
+        float value = input[c] * inverse;
+        if (isnan(value)) value = 0;
+        value = fminf(fmaxf(value, lowest), highest);
+        output[c] = (uint8_t)((int32_t)rintf(value) + q->zero_point);
+    }
+}
+
+static void quantize(const float *input, size_t stride, size_t rows, size_t columns,
+                     const quantizer *q) {
+    for (size_t r = 0; r < rows; r++) quantize_row(input + r * stride, columns, r, q);
+}
+
+static void layer_norm_quantize(const float *input, size_t stride, const float *gain,
+                                const float *bias, float epsilon, size_t rows, size_t columns,
+                                const quantizer *q) {
+    for (size_t r = 0; r < rows; r++) {
+        declip_float_portable.layer_norm(input + r * stride, stride, gain, bias, epsilon,
+                                         q->scratch, columns, 1, columns);
+        quantize_row(q->scratch, columns, r, q);
+    }
+}
+
+static void quick_gelu_quantize(const float *input, size_t stride, size_t rows, size_t columns,
+                                const quantizer *q) {
+    for (size_t r = 0; r < rows; r++) {
+        memcpy(q->scratch, input + r * stride, columns * sizeof(float));
+        declip_float_portable.quick_gelu(q->scratch, columns, 1, columns);
+        quantize_row(q->scratch, columns, r, q);
+    }
+}
+
+static void gelu_quantize(const float *input, size_t stride, size_t rows, size_t columns,
+                          const quantizer *q) {
+    for (size_t r = 0; r < rows; r++) {
+        memcpy(q->scratch, input + r * stride, columns * sizeof(float));
+        declip_float_portable.gelu(q->scratch, columns, 1, columns);
+        quantize_row(q->scratch, columns, r, q);
+    }
+}
+
+static void silu_multiply_quantize(const float *gate, size_t gate_stride, const float *up,
+                                   size_t up_stride, size_t rows, size_t columns,
+                                   const quantizer *q) {
+    for (size_t r = 0; r < rows; r++) {
+        memcpy(q->scratch, gate + r * gate_stride, columns * sizeof(float));
+        declip_float_portable.silu_multiply(q->scratch, columns, up + r * up_stride, up_stride, 1,
+                                            columns);
+        quantize_row(q->scratch, columns, r, q);
+    }
+}
+
+const declip_int8_rows declip_int8_rows_portable = {
+    quantize,      layer_norm_quantize,    quick_gelu_quantize,
+    gelu_quantize, silu_multiply_quantize,
+};

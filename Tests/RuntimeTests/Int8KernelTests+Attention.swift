@@ -1,0 +1,209 @@
+import CKernels
+import Foundation
+import Testing
+
+/// Int8 attention of every kernel set against double precision and against the portable set.
+@Suite struct Int8AttentionTests {
+  private struct Inputs {
+    var tokens, headSize: Int
+    var queries, keys, values: [Float]
+    var scale: Float { 1 / Float(headSize).squareRoot() }
+
+    /// Normally distributed operands; `spread` is about the standard deviation of the scores.
+    init(tokens: Int, headSize: Int, spread: Float) {
+      var generator = SplitMix(seed: UInt64(tokens * 1000 + headSize))
+      func normal() -> Float {
+        let radius = (-2 * log(Double(generator.uniform()) + 1e-9)).squareRoot()
+        return Float(radius * cos(2 * .pi * Double(generator.uniform())))
+      }
+      self.tokens = tokens
+      self.headSize = headSize
+      queries = (0..<tokens * headSize).map { _ in normal() * spread }
+      keys = (0..<tokens * headSize).map { _ in normal() }
+      values = (0..<tokens * headSize).map { _ in normal() }
+    }
+  }
+
+  private var sets: [(name: String, kernels: declip_int8_attention)] {
+    var list: [(name: String, kernels: declip_int8_attention)] = []
+    while let set = declip_kernels_available(list.count) {
+      list.append(
+        (String(cString: set.pointee.name), set.pointee.ints.pointee.attention.pointee))
+    }
+    return list
+  }
+
+  private func reference(_ inputs: Inputs) -> [Double] {
+    let size = inputs.headSize
+    var output = [Double](repeating: 0, count: inputs.tokens * size)
+    for row in 0..<inputs.tokens {
+      var scores = [Double](repeating: 0, count: inputs.tokens)
+      for key in 0..<inputs.tokens {
+        for c in 0..<size {
+          let query = Double(inputs.queries[row * size + c] * inputs.scale)
+          scores[key] += query * Double(inputs.keys[key * size + c])
+        }
+      }
+      let peak = scores.max() ?? 0
+      scores = scores.map { exp($0 - peak) }
+      let total = scores.reduce(0, +)
+      for key in 0..<inputs.tokens {
+        for c in 0..<size {
+          output[row * size + c] += scores[key] / total * Double(inputs.values[key * size + c])
+        }
+      }
+    }
+    return output
+  }
+
+  private func attend(_ kernels: declip_int8_attention, _ inputs: Inputs, limit: Int32) -> [Float] {
+    let tokens = inputs.tokens, size = inputs.headSize
+    var queries = [Int16](repeating: 0, count: tokens * size)
+    var keys = queries
+    var queryScale = [Float](repeating: 0, count: tokens)
+    var keyScale = queryScale
+    kernels.rotate_quantize(
+      inputs.queries, size, nil, nil, nil, tokens, size, limit, &queries, size, &queryScale)
+    kernels.rotate_quantize(
+      inputs.keys, size, nil, nil, nil, tokens, size, limit, &keys, size, &keyScale)
+    func memory(_ bytes: Int) -> UnsafeMutableRawPointer {
+      .allocate(byteCount: bytes, alignment: 64)
+    }
+    let packedKeys = memory(kernels.keys_size(tokens, size, limit))
+    let packedValues = memory(kernels.values_size(tokens, size))
+    let scratch = memory(kernels.scratch_size(tokens))
+    defer { for pointer in [packedKeys, packedValues, scratch] { pointer.deallocate() } }
+    kernels.pack_keys(keys, size, keyScale, tokens, size, limit, packedKeys)
+    kernels.pack_values(inputs.values, size, tokens, size, packedValues)
+    var head = declip_int8_head(
+      tokens: tokens, head_size: size, limit: limit, softmax_scale: inputs.scale,
+      keys: packedKeys, values: packedValues)
+    var output = [Float](repeating: 0, count: tokens * size)
+    kernels.attend(&head, queries, size, queryScale, tokens, &output, size, scratch)
+    return output
+  }
+
+  /// The root mean square of the difference relative to that of the reference.
+  private func error(_ found: [Float], _ reference: [Double]) -> Double {
+    var apart = 0.0, whole = 0.0
+    for (value, wanted) in zip(found, reference) {
+      apart += (Double(value) - wanted) * (Double(value) - wanted)
+      whole += wanted * wanted
+    }
+    return (apart / whole).squareRoot()
+  }
+
+  private func error(_ found: [Float], _ reference: [Float]) -> Double {
+    error(found, reference.map(Double.init))
+  }
+
+  /// Bytes for queries and keys cost 0.9 % where scores vary by 1, more where they vary by more;
+  /// words of 13 bits cost 0.25 % at most, whatever the scores.
+  @Test(arguments: [(1, 16), (5, 64), (17, 16), (33, 80), (65, 128), (129, 48), (300, 64)])
+  func attentionEqualsReference(tokens: Int, headSize: Int) {
+    for spread: Float in [1, 4] {
+      let inputs = Inputs(tokens: tokens, headSize: headSize, spread: spread)
+      let expected = reference(inputs)
+      for limit in [DECLIP_INT8_SCORES_NARROW, DECLIP_INT8_SCORES_WIDE] {
+        let limit = Int32(limit)
+        let portable = attend(declip_int8_portable.attention.pointee, inputs, limit: limit)
+        let bound = limit > 127 ? 0.004 : spread > 1 ? 0.025 : 0.012
+        for (name, kernels) in sets {
+          let found = attend(kernels, inputs, limit: limit)
+          #expect(
+            error(found, expected) < bound, "\(name), limit \(limit), spread \(spread)")
+          #expect(error(found, portable) < 5e-5, "\(name), limit \(limit), spread \(spread)")
+        }
+      }
+    }
+  }
+
+  /// Sums of 32 bits hold the largest operands there are: every key, query and value at its limit.
+  @Test func extremesDoNotOverflow() {
+    let size = Int(DECLIP_INT8_HEAD_LIMIT)
+    var inputs = Inputs(tokens: 300, headSize: size, spread: 1)
+    for sign: Float in [1, -1] {
+      inputs.queries = [Float](repeating: 1, count: 300 * size)
+      inputs.keys = [Float](repeating: sign, count: 300 * size)
+      inputs.values = [Float](repeating: sign * 3, count: 300 * size)
+      for limit in [DECLIP_INT8_SCORES_NARROW, DECLIP_INT8_SCORES_WIDE] {
+        for (name, kernels) in sets {
+          let found = attend(kernels, inputs, limit: Int32(limit))
+          #expect(found.allSatisfy { abs($0 - sign * 3) < 1e-4 }, "\(name)")
+        }
+      }
+    }
+  }
+
+  /// Where all queries are zero every key weighs the same, and padding weighs nothing.
+  @Test func zeroQueriesAverageTheValues() {
+    var inputs = Inputs(tokens: 37, headSize: 32, spread: 1)
+    inputs.queries = [Float](repeating: 0, count: 37 * 32)
+    let expected = reference(inputs)
+    for (name, kernels) in sets {
+      #expect(error(attend(kernels, inputs, limit: 127), expected) < 1e-3, "\(name)")
+    }
+  }
+
+  /// The smallest scores are far below zero, so that padding must not count as the largest.
+  @Test func paddingIsNeverThePeak() {
+    var inputs = Inputs(tokens: 21, headSize: 64, spread: 20)
+    inputs.queries = inputs.queries.map { abs($0) }
+    inputs.keys = inputs.keys.map { -abs($0) }
+    let expected = reference(inputs)
+    for (name, kernels) in sets {
+      let limit = Int32(DECLIP_INT8_SCORES_WIDE)
+      #expect(error(attend(kernels, inputs, limit: limit), expected) < 0.05, "\(name)")
+    }
+  }
+
+  @Test func powersAreExactToAMillionth() {
+    let input = (0..<10_007).map { -126 + 252 * Float($0) / 10_007 }
+    for (name, kernels) in sets {
+      var output = [Float](repeating: 0, count: input.count)
+      kernels.powers(input, input.count, &output)
+      let worst = zip(input, output).map { abs(Double($1) / exp2(Double($0)) - 1) }.max() ?? 1
+      #expect(worst < 1e-6, "\(name)")
+    }
+  }
+
+  @Test(arguments: [1, 7, 16, 33, 1226]) func weightsRoundTheExponential(count: Int) {
+    var generator = SplitMix(seed: UInt64(count))
+    var scores = (0..<count).map { _ in -30 * generator.uniform() }
+    scores[count / 2] = 0
+    for (name, kernels) in sets {
+      var weights = [Int16](repeating: -1, count: count + 4)
+      let sum = kernels.softmax_weights(scores, count, 0, 0.5, &weights)
+      #expect(sum == weights[..<count].reduce(Int32(0)) { $0 + Int32($1) }, "\(name)")
+      #expect(weights[count...].allSatisfy { $0 == -1 }, "\(name)")
+      for (score, weight) in zip(scores, weights) {
+        #expect(abs(Double(weight) - 8191 * exp(Double(score) * 0.5)) < 0.51, "\(name)")
+      }
+    }
+  }
+
+  @Test(arguments: [16, 48, 64, 128]) func rotatedRowsEqualPortable(size: Int) {
+    let tokens = 5
+    let inputs = Inputs(tokens: tokens, headSize: size, spread: 1)
+    let cosines = (0..<tokens * size / 2).map { Float(cos(0.1 * Double($0))) }
+    let sines = (0..<tokens * size / 2).map { Float(sin(0.1 * Double($0))) }
+    func run(_ kernels: declip_int8_attention, limit: Int32) -> ([Int16], [Float]) {
+      var words = [Int16](repeating: 0, count: tokens * size)
+      var scales = [Float](repeating: 0, count: tokens)
+      kernels.rotate_quantize(
+        inputs.queries, size, cosines, sines, inputs.keys, tokens, size, limit, &words, size,
+        &scales)
+      return (words, scales)
+    }
+    for limit: Int32 in [127, 4095] {
+      let (expected, expectedScales) = run(declip_int8_portable.attention.pointee, limit: limit)
+      #expect(expected.map { abs(Int32($0)) }.max() == limit)
+      for (name, kernels) in sets {
+        let (found, scales) = run(kernels, limit: limit)
+        #expect(zip(expected, found).allSatisfy { abs(Int($0) - Int($1)) <= 1 }, "\(name)")
+        #expect(
+          zip(expectedScales, scales).allSatisfy { abs($0 - $1) <= 1e-5 * $0 }, "\(name)")
+      }
+    }
+  }
+}
