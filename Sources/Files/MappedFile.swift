@@ -2,7 +2,7 @@ import Glibc
 import Model
 
 /// A file mapped into memory for reading, unmapped with the last view of it.
-public final class MappedFile: @unchecked Sendable {
+public final class MappedFile: MappedPages, @unchecked Sendable {
   // Sendable: a private read-only mapping never changes.
   /// The path as it was given.
   public let path: String
@@ -55,6 +55,12 @@ public final class MappedFile: @unchecked Sendable {
     if start >= 0, end <= count, start < end {
       madvise(base + start, end - start, MADV_DONTNEED)
     }
+  }
+
+  public func release(_ start: UnsafeRawPointer, count: Int) {
+    guard let base else { return }
+    let offset = start - UnsafeRawPointer(base)
+    release(offset..<offset + count)
   }
 
   deinit {

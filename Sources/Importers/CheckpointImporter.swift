@@ -40,10 +40,11 @@ public enum CheckpointImporter {
   private static func readGraph(
     path: String, options: ImportOptions
   ) throws(DeclipError) -> (checkpoint: Checkpoint, reference: ReferenceGraph?) {
-    var (checkpoint, reference, files) = try ONNXImporter.read(path: path, options: options)
-    let source = CheckpointSource(
-      path: path, format: "onnx", files: files, tensors: [], metadata: [:])
-    checkpoint.provenance.merge(provenance(of: source)) { first, _ in first }
+    let (model, source) = try ONNXImporter.source(path: path)
+    // Digests read every page, which is cheapest in memory while there is nothing else in it.
+    let provenance = provenance(of: source)
+    var (checkpoint, reference) = try ONNXImporter.read(model, options: options)
+    checkpoint.provenance.merge(provenance) { first, _ in first }
     try addTokenizer(to: &checkpoint, source, options, usesNamedPadToken: false)
     return (checkpoint, reference)
   }
@@ -124,6 +125,7 @@ public enum CheckpointImporter {
   /// XXH64 with seed 0 in 16 hexadecimal digits, as `xxhsum -H1` prints it.
   private static func digest(of bytes: ByteView) -> String {
     let hash = bytes.withUnsafeBytes { declip_xxh64($0.baseAddress, $0.count, 0) }
+    bytes.releasePages()
     let digits = String(hash, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
   }

@@ -36,12 +36,24 @@ public struct ByteView: @unchecked Sendable {
     return try body(UnsafeRawBufferPointer(start: base, count: count))
   }
 
+  /// Gives memory-mapped pages that lie wholly in the view back to the system, which reads them
+  /// again when they are next touched; does nothing for bytes in memory.
+  public func releasePages() {
+    if let base, let pages = owner as? any MappedPages { pages.release(base, count: count) }
+  }
+
   /// The bytes from `offset`, `length` of them, or nil where they do not all lie inside.
   public func slice(offset: UInt64, length: UInt64) -> ByteView? {
     let (end, overflow) = offset.addingReportingOverflow(length)
     guard !overflow, end <= UInt64(count) else { return nil }
     return ByteView(owner: owner, base: base?.advanced(by: Int(offset)), count: Int(length))
   }
+}
+
+/// An owner of bytes whose pages can be read again from where they came.
+public protocol MappedPages: AnyObject {
+  /// Gives back the pages that lie wholly in `count` bytes from `base`.
+  func release(_ base: UnsafeRawPointer, count: Int)
 }
 
 /// 64-byte aligned memory, freed with the last reference.

@@ -3,11 +3,24 @@ import ONNX
 
 /// Turns ONNX graphs of CLIP-like models into checkpoints, by structure and not by names.
 enum ONNXImporter {
+  /// The graph at `path` and the files it consists of.
+  static func source(
+    path: String
+  ) throws(DeclipError) -> (model: ONNXModel, source: CheckpointSource) {
+    let model = try ONNXFile.read(path: path)
+    let files = model.files.map {
+      CheckpointSource.File(name: Path.name(of: $0.name), bytes: $0.bytes)
+    }
+    return (
+      model,
+      CheckpointSource(path: path, format: "onnx", files: files, tensors: [], metadata: [:])
+    )
+  }
+
   /// A graph as a checkpoint without tokenizer, and the graph to compare it with.
   static func read(
-    path: String, options: ImportOptions
-  ) throws(DeclipError) -> (checkpoint: Checkpoint, reference: ReferenceGraph, files: [CheckpointSource.File]) {
-    let model = try ONNXFile.read(path: path)
+    _ model: ONNXModel, options: ImportOptions
+  ) throws(DeclipError) -> (checkpoint: Checkpoint, reference: ReferenceGraph) {
     let inputs = try TraceInputs(model)
     guard let pixels = inputs.pixels else {
       throw DeclipError(
@@ -23,10 +36,7 @@ enum ONNXImporter {
     let checkpoint = try assembly.checkpoint(vision, patches, text)
     let reference = ReferenceGraph(
       graph: graph, inputs: inputs, visionOutput: vision.output, textOutput: text?.tower.output)
-    let files = model.files.map {
-      CheckpointSource.File(name: Path.name(of: $0.name), bytes: $0.bytes)
-    }
-    return (checkpoint, reference, files)
+    return (checkpoint, reference)
   }
 }
 

@@ -26,6 +26,8 @@ struct ONNXTensors {
       layer.isTransposed ? [layer.inputs, layer.total] : [layer.total, layer.inputs]
     let matrix = try graph.tensor(layer.weight, shape: stored)
     let rows = columns.lowerBound + layer.range.lowerBound..<columns.upperBound + layer.range.lowerBound
+    // Copied, the file's pages are not needed again.
+    defer { if layer.isTransposed { matrix.bytes.releasePages() } }
     guard let whole = layer.isTransposed ? matrix.transposed() : matrix,
       let weight = whole.rows(rows)
     else {

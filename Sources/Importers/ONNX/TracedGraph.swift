@@ -156,6 +156,7 @@ struct TracedGraph {
         tensor.shape.count == 2
       else { return nil }
       if case .integers(let order)? = node.attributes["perm"], order == [0, 1] { return tensor }
+      defer { tensor.bytes.releasePages() }
       return tensor.transposed()
     default: return nil
     }

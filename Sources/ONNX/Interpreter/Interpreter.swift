@@ -80,6 +80,7 @@ public struct Interpreter: Sendable {
     if let value = values[name] { return value }
     if let stored = model.graph.initializers[name] {
       try check(stored.shape, node)
+      defer { stored.bytes.releasePages() }
       return Value(stored)
     }
     throw DeclipError(
