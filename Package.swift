@@ -35,7 +35,8 @@ let package = Package(
     .target(name: "Container", dependencies: ["Model", "Files", "CKernels", "CZstd"]),
     .target(name: "Runtime", dependencies: ["Model", "CKernels", "COpenBLAS"]),
     .target(
-      name: "ONNX", dependencies: ["Model", "Files", "CKernels", "CONNX", "CProtobufC", "COpenBLAS"]),
+      name: "ONNX",
+      dependencies: ["Model", "Files", "CKernels", "CONNX", "CProtobufC", "COpenBLAS"]),
     .target(name: "Importers", dependencies: ["Model", "Files", "CKernels", "CZlib", "ONNX"]),
     .target(name: "Vision", dependencies: ["Model", "Files", "CImages"]),
     .target(name: "DeCLIP", dependencies: ["Container", "Importers", "Runtime", "Vision"]),
@@ -54,7 +55,7 @@ let package = Package(
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
     .testTarget(name: "ContainerTests", dependencies: ["Container"]),
     .testTarget(name: "ONNXTests", dependencies: ["ONNX", "CZlib"]),
-    .testTarget(name: "ImportersTests", dependencies: ["Importers"]),
+    .testTarget(name: "ImportersTests", dependencies: ["Importers", "ONNX"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "CKernels"]),
     .testTarget(name: "VisionTests", dependencies: ["Vision"]),
     .testTarget(

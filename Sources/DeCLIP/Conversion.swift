@@ -1,7 +1,7 @@
 import Container
 import Importers
-import Runtime
 @_exported import Model
+import Runtime
 
 /// Foreign checkpoints turned into `.declip` files.
 public enum Conversion {

@@ -90,7 +90,8 @@ public struct Verification: Sendable {
         remedy: "see whether --activation and --heads suit the checkpoint")
     }
     var verification = Verification()
-    verification.summary = "\(specifications.count) tensors and a test picture's embedding are finite"
+    verification.summary =
+      "\(specifications.count) tensors and a test picture's embedding are finite"
     return verification
   }
 
@@ -109,7 +110,9 @@ public struct Verification: Sendable {
       pool.run(jobs: specifications.count) { index in
         let specification = specifications[index]
         let count = specification.shape.reduce(1, *)
-        var (source, stored) = ([Float](repeating: 0, count: count), [Float](repeating: 0, count: count))
+        var (source, stored) = (
+          [Float](repeating: 0, count: count), [Float](repeating: 0, count: count)
+        )
         do throws(DeclipError) {
           try source.withUnsafeMutableBufferPointer { buffer throws(DeclipError) in
             try checkpoint.read(specification.role, into: buffer)

@@ -11,7 +11,10 @@ struct ActivationProbe {
   private static let functions: [(Activation, @Sendable (Double) -> Double)] = [
     (.quickGELU, { $0 / (1 + exp(-1.702 * $0)) }),
     (.gelu, { 0.5 * $0 * (1 + erf($0 / 2.0.squareRoot())) }),
-    (.geluTanh, { 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }),
+    (
+      .geluTanh,
+      { 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }
+    ),
     (.silu, { $0 / (1 + exp(-$0)) }),
   ]
 

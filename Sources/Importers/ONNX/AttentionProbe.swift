@@ -129,7 +129,9 @@ struct AttentionProbe {
   }
 
   /// The sequences that the graph was traced with.
-  private var batch: Int { graph.count(sources[0].layer.output) / (tokens * sources[0].layer.outputs) }
+  private var batch: Int {
+    graph.count(sources[0].layer.output) / (tokens * sources[0].layer.outputs)
+  }
 
   /// An operand of a fused attention taken apart, `[heads, tokens, size]` of the first sequence.
   private func heads(

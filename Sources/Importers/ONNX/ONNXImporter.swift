@@ -115,9 +115,11 @@ private struct Assembly {
     let norms = [attention.norm, attention.innerNorm, block.feedForward?.norm]
     let isDecoupled = block.feedForward == nil
     let agrees =
-      attention.heads == transformer.heads && (attention.innerNorm != nil) == transformer.hasSubLayerNorm
+      attention.heads == transformer.heads
+      && (attention.innerNorm != nil) == transformer.hasSubLayerNorm
       && attention.isCausal == (kind == .text)
-      && (isDecoupled ? kind == .vision : attention.mode == .vanilla && attention.rotary == first.rotary)
+      && (isDecoupled
+        ? kind == .vision : attention.mode == .vanilla && attention.rotary == first.rotary)
       && norms.compactMap { $0?.epsilon }.allSatisfy { $0 == transformer.layerNormEpsilon }
     var feedForwardAgrees = true
     if let feedForward = block.feedForward {
@@ -173,10 +175,12 @@ private struct Assembly {
   private mutating func logitScale(_ hasText: Bool) -> Float {
     guard hasText else { return 100 }
     for name in graph.outputs.keys.sorted() {
-      // The scale itself, logits, or logits of which the last step is a transpose.
+      // The scale itself, logits, or the product of scaled embeddings.
       if let scale = graph.scalar(name), scale > 0 { return noted(scale, name) }
-      if let node = graph.producer(of: name), let scale = factor(node) {
-        return noted(scale, node.place)
+      guard let node = graph.producer(of: name) else { continue }
+      let factors = node.operation == "MatMul" ? node.inputs.compactMap(graph.producer) : [node]
+      for factor in factors {
+        if let scale = self.factor(factor) { return noted(scale, factor.place) }
       }
     }
     notes.warnings.append(

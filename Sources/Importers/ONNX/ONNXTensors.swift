@@ -25,7 +25,8 @@ struct ONNXTensors {
     let stored =
       layer.isTransposed ? [layer.inputs, layer.total] : [layer.total, layer.inputs]
     let matrix = try graph.tensor(layer.weight, shape: stored)
-    let rows = columns.lowerBound + layer.range.lowerBound..<columns.upperBound + layer.range.lowerBound
+    let rows =
+      columns.lowerBound + layer.range.lowerBound..<columns.upperBound + layer.range.lowerBound
     // Copied, the file's pages are not needed again.
     defer { if layer.isTransposed { matrix.bytes.releasePages() } }
     guard let whole = layer.isTransposed ? matrix.transposed() : matrix,
@@ -36,8 +37,8 @@ struct ONNXTensors {
     tensors[role(.weight)] = try scaled(weight, by: factor * layer.factor)
     guard needsBias || layer.bias != nil else { return }
     let places =
-      columns.lowerBound + layer.biasRange.lowerBound
-      ..< columns.upperBound + layer.biasRange.lowerBound
+      columns.lowerBound + layer.biasRange.lowerBound..<columns.upperBound
+      + layer.biasRange.lowerBound
     let bias = try bias(layer.bias, places, of: columns.count)
     tensors[role(.bias)] = try scaled(bias, by: factor)
   }

@@ -5,17 +5,23 @@ import Model
 /// with, not a way to be fast.
 ///
 /// Floats of every width are computed as binary32. Values are freed after their last use, and
-/// initializers are widened only for the node that reads them.
+/// initializers are widened only for the node that reads them. What a graph may take is bounded by
+/// the size of its files, so that a damaged one cannot take all memory.
 public struct Interpreter: Sendable {
   /// The model.
   public let model: ONNXModel
-  /// The most elements that one value may have, so that a damaged graph cannot take all memory.
-  public let elementLimit: Int
+  /// The most elements that one value may have.
+  let elementLimit: Int
+  /// The most elements that all values together may have at any time.
+  private let totalLimit: Int
 
   /// An interpreter of `model`.
-  public init(_ model: ONNXModel, elementLimit: Int = 1 << 28) {
+  public init(_ model: ONNXModel) {
     self.model = model
-    self.elementLimit = elementLimit
+    let bytes = model.files.reduce(0) { $0 + $1.bytes.count }
+    let budget = min(2 * bytes, 1 << 36) + (64 << 20)
+    elementLimit = budget / 16
+    totalLimit = budget / 8
   }
 
   /// Computes `targets`, by default the graph's outputs.
@@ -40,18 +46,25 @@ public struct Interpreter: Sendable {
       for input in model.graph.nodes[index].inputs { uses[input, default: 0] += 1 }
     }
     var values = given
+    var total = given.values.reduce(0) { $0 + $1.count }
     for index in needed {
       let node = model.graph.nodes[index]
       var operands: [Value?] = []
       for name in node.inputs {
         operands.append(name.isEmpty ? nil : try value(name, values, node))
         uses[name, default: 0] -= 1
-        if uses[name] == 0 { values[name] = nil }
+        if uses[name] == 0, let value = values.removeValue(forKey: name) { total -= value.count }
       }
       let results = try run(node, operands)
       for (name, result) in zip(node.outputs, results) where !name.isEmpty {
         observer?(node, name, result)
-        if uses[name, default: 0] > 0, given[name] == nil { values[name] = result }
+        guard uses[name, default: 0] > 0, given[name] == nil else { continue }
+        total += result.count - (values.updateValue(result, forKey: name)?.count ?? 0)
+        guard total <= totalLimit else {
+          throw DeclipError(
+            .badData, "the graph's values take more than \(totalLimit) elements", place: node.place,
+            expected: "values in proportion to the file", remedy: "export with a smaller input")
+        }
       }
     }
     var outputs: [String: Value] = [:]

@@ -19,7 +19,8 @@ let einsum: OperatorFunction = { call throws(DeclipError) in
     let all = operands.flatMap(\.labels)
     let dots = Set(all.filter { $0.isNumber })
     output =
-      dots.sorted() + Set(all.filter { label in all.filter { $0 == label }.count == 1 && !label.isNumber })
+      dots.sorted()
+      + Set(all.filter { label in all.filter { $0 == label }.count == 1 && !label.isNumber })
       .sorted()
   }
   var extents: [Character: Int] = [:]
@@ -39,7 +40,9 @@ let einsum: OperatorFunction = { call throws(DeclipError) in
   let (a, b) = (operands[0], operands[1])
   func order(_ condition: (Bool, Bool, Bool) -> Bool) -> [Character] {
     let all = output + extents.keys.sorted().filter { !output.contains($0) }
-    return all.filter { condition(a.labels.contains($0), b.labels.contains($0), output.contains($0)) }
+    return all.filter {
+      condition(a.labels.contains($0), b.labels.contains($0), output.contains($0))
+    }
   }
   let shared = order { $0 && $1 && $2 }
   let rows = order { $0 && !$1 && $2 }

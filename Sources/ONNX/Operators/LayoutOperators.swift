@@ -187,7 +187,9 @@ private let squeeze: OperatorFunction = { call throws(DeclipError) in
   }
   try call.require(
     dropped.allSatisfy { value.shape[$0] == 1 }, "drops axes \(dropped.sorted()) of \(value.shape)")
-  return [value.reshaped(value.shape.indices.filter { !dropped.contains($0) }.map { value.shape[$0] })]
+  return [
+    value.reshaped(value.shape.indices.filter { !dropped.contains($0) }.map { value.shape[$0] })
+  ]
 }
 
 private let unsqueeze: OperatorFunction = { call throws(DeclipError) in
@@ -230,7 +232,8 @@ private let tile: OperatorFunction = { call throws(DeclipError) in
   let value = try call.input(0)
   let repeats = try call.integers(1)
   try call.require(
-    repeats.count == value.shape.count && repeats.allSatisfy { (0...call.elementLimit).contains($0) },
+    repeats.count == value.shape.count
+      && repeats.allSatisfy { (0...call.elementLimit).contains($0) },
     "repeats \(value.shape) by \(repeats)")
   var shape: [Int] = []
   for (extent, count) in Swift.zip(value.shape, repeats) {

@@ -53,6 +53,9 @@ func product(_ call: Call, _ first: Value, _ second: Value) throws(DeclipError) 
     guard let a = first.integers, let b = second.integers else {
       throw call.error("multiplies \(first.elementType) and \(second.elementType)")
     }
+    try call.require(
+      depth == 0 || count <= (1 << 28) / depth, "multiplies large matrices of integers",
+      expected: "floating point")
     var results = [Int64](repeating: 0, count: count)
     for stack in 0..<stacks {
       for row in 0..<rows {

@@ -43,7 +43,8 @@ struct ExternalData {
       try isInside(folder + location)
     else {
       throw DeclipError(
-        .badData, "its external data '\(location.debugDescription.dropFirst().dropLast())' lies outside the model's folder",
+        .badData,
+        "its external data '\(location.debugDescription.dropFirst().dropLast())' lies outside the model's folder",
         place: place, expected: "a path below the model's folder",
         remedy: "put the data file beside the model and export again with a relative location")
     }

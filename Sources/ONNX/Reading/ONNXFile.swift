@@ -81,7 +81,8 @@ private struct Reader {
       throw DeclipError(.badData, "holds no graph", expected: "an ONNX model")
     }
     let (irVersion, producer, opset) = try decode(
-      rest.bytes, Onnx__ModelProto.self, onnx__model_proto__unpack, onnx__model_proto__free_unpacked,
+      rest.bytes, Onnx__ModelProto.self, onnx__model_proto__unpack,
+      onnx__model_proto__free_unpacked,
       place: "model"
     ) { message in
       let opsets = pointers(message.opset_import, message.n_opset_import)
@@ -233,8 +234,10 @@ private struct Reader {
       case Number.tensorRaw: raw = field.content
       case Number.tensorFloats, Number.tensorDoubles:
         // Written one by one where an exporter does not pack; then the tag takes one byte.
-        guard let bytes = field.content ?? field.encoded.slice(
-          offset: 1, length: UInt64(field.encoded.count - 1))
+        guard
+          let bytes = field.content
+            ?? field.encoded.slice(
+              offset: 1, length: UInt64(field.encoded.count - 1))
         else { continue }
         packed.append(bytes)
       default: rest.append(field)
