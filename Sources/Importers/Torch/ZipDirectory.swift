@@ -87,7 +87,8 @@ struct ZipDirectory {
     }
     // The record's own length leaves out its first 12 bytes.
     guard let record = fields.long(at: locator + 8), record <= locator - 56,
-      fields.word(at: record) == end64Signature, fields.long(at: record + 4) == locator - record - 12
+      fields.word(at: record) == end64Signature,
+      fields.long(at: record + 4) == locator - record - 12
     else {
       throw DeclipError(
         .badData, "the ZIP64 locator does not point to the ZIP64 end record",
@@ -132,7 +133,8 @@ struct ZipDirectory {
       let method = fields.short(at: offset + 10),
       let checksum = fields.number(UInt32.self, at: offset + 16),
       let storedSize = fields.word(at: offset + 20), let size = fields.word(at: offset + 24),
-      let nameLength = fields.short(at: offset + 28), let extraLength = fields.short(at: offset + 30),
+      let nameLength = fields.short(at: offset + 28),
+      let extraLength = fields.short(at: offset + 30),
       let commentLength = fields.short(at: offset + 32), let disk = fields.short(at: offset + 34),
       let headerOffset = fields.word(at: offset + 42)
     else { throw Self.truncated(at: offset) }
