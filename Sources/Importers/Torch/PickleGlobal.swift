@@ -57,6 +57,9 @@ enum PickleGlobal: Hashable {
     for module in ["numpy.core.multiarray", "numpy._core.multiarray"] {
       for name in ["scalar", "_reconstruct"] { known[module + " " + name] = .ignored }
     }
+    for module in ["numpy.core.numeric", "numpy._core.numeric"] {
+      known[module + " _frombuffer"] = .ignored
+    }
     for module in ["pathlib", "pathlib._local"] {
       for name in ignoredPaths { known[module + " " + name] = .ignored }
     }
@@ -69,8 +72,8 @@ enum PickleGlobal: Hashable {
   ]
 
   private static let ignoredBuiltins = [
-    "set", "frozenset", "complex", "bytearray", "list", "dict", "tuple", "int", "float", "bool",
-    "str", "bytes",
+    "set", "frozenset", "complex", "bytearray", "list", "dict", "tuple", "int", "long", "float",
+    "bool", "str", "bytes",
   ]
 
   private static let ignoredPaths = [

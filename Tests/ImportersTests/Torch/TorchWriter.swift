@@ -82,11 +82,15 @@ struct ZipWriter {
 
 /// CRC-32 of zip, bit by bit.
 func crc32(_ bytes: [UInt8]) -> UInt32 {
-  ~bytes.reduce(UInt32.max) { state, byte in
-    (0..<8).reduce(state ^ UInt32(byte)) { state, _ in
-      state & 1 == 0 ? state >> 1 : state >> 1 ^ 0xEDB8_8320
+  var state = UInt32.max
+  for byte in bytes {
+    state ^= UInt32(byte)
+    for _ in 0..<8 {
+      let carry: UInt32 = state & 1 == 0 ? 0 : 0xEDB8_8320
+      state = state >> 1 ^ carry
     }
   }
+  return ~state
 }
 
 /// Pieces of pickles; a whole one ends in `stop`.
