@@ -18,9 +18,9 @@ enum PickleValue: Equatable {
 enum PickleObject {
   case text(String)
   case tuple([PickleValue])
-  case list([PickleValue])
+  case list(PickleItems<PickleValue>)
   /// The items in the order they were set, keys possibly more than once.
-  case dictionary([(key: PickleValue, value: PickleValue)])
+  case dictionary(PickleItems<(key: PickleValue, value: PickleValue)>)
   case storage(TorchStorage)
   case tensor(TorchTensor)
   /// Anything this reader has no use for: its content is not kept.
@@ -38,6 +38,15 @@ enum PickleObject {
     case .ignored: "another object"
     }
   }
+}
+
+/// What a list or a dictionary holds; a class, so that it grows in place and never by a copy.
+final class PickleItems<Element> {
+  private(set) var elements: [Element] = []
+
+  init(_ elements: [Element] = []) { self.elements = elements }
+
+  func append(_ element: Element) { elements.append(element) }
 }
 
 /// The data that a pickle stands for. Nothing that it asks for is ever executed.
@@ -79,7 +88,7 @@ struct Pickle {
   /// The items of a dictionary, nil for any other value.
   func dictionary(_ value: PickleValue) -> [(key: PickleValue, value: PickleValue)]? {
     guard case .dictionary(let items) = object(value) else { return nil }
-    return items
+    return items.elements
   }
 
   /// The tensor that a value stands for, nil for any other value.

@@ -48,7 +48,7 @@ extension PickleMachine {
         throw problem(
           "makes a dictionary from arguments", expected: "items that are set one by one")
       }
-      push(.dictionary([]))
+      push(.dictionary(PickleItems()))
     case .size:
       guard arguments.count == 1, let argument = arguments.first, extents(argument) != nil else {
         throw problem("makes a torch.Size from something else than a tuple")
@@ -122,7 +122,7 @@ extension PickleMachine {
     guard let element else { throw problem("makes a tensor without an element type") }
     for argument in arguments.dropFirst(max(6, typeAt.map { $0 + 1 } ?? 0)) {
       // It says that a tensor is to be negated or conjugated when it is read.
-      if case .dictionary(let items) = object(argument), !items.isEmpty {
+      if case .dictionary(let items) = object(argument), !items.elements.isEmpty {
         throw problem(
           "makes a tensor with a pending operation",
           remedy: "call resolve_neg() and resolve_conj() before saving")

@@ -36,9 +36,9 @@ extension PickleMachine {
     case .tuple1: try pushTuple(1)
     case .tuple2: try pushTuple(2)
     case .tuple3: try pushTuple(3)
-    case .emptyList: push(.list([]))
-    case .list: push(.list(try popToMark()))
-    case .emptyDict: push(.dictionary([]))
+    case .emptyList: push(.list(PickleItems()))
+    case .list: push(.list(PickleItems(try popToMark())))
+    case .emptyDict: push(.dictionary(PickleItems()))
     case .dict: try pushDictionary()
     case .emptySet: push(.ignored)
     case .frozenSet: try ignoreToMark()
@@ -116,7 +116,7 @@ extension PickleMachine {
 
   private mutating func pushDictionary() throws(DeclipError) {
     let items = try popToMark()
-    push(.dictionary([]))
+    push(.dictionary(PickleItems()))
     try setItems(items, of: try top())
   }
 

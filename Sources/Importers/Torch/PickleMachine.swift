@@ -175,11 +175,7 @@ extension PickleMachine {
     guard case .object(let index) = target else { throw problem("appends to a scalar") }
     switch objects[index] {
     case .ignored: break
-    case .list(var list):
-      // Without the second reference the list grows in place.
-      objects[index] = .ignored
-      list.append(contentsOf: values)
-      objects[index] = .list(list)
+    case .list(let items): for value in values { items.append(value) }
     default: throw problem("appends to \(objects[index].described)")
     }
   }
@@ -192,12 +188,10 @@ extension PickleMachine {
     guard values.count.isMultiple(of: 2) else { throw problem("sets an item without a value") }
     switch objects[index] {
     case .ignored: break
-    case .dictionary(var items):
-      objects[index] = .ignored
+    case .dictionary(let items):
       for place in stride(from: values.startIndex, to: values.endIndex, by: 2) {
         items.append((values[place], values[place + 1]))
       }
-      objects[index] = .dictionary(items)
     default: throw problem("sets items of \(objects[index].described)")
     }
   }

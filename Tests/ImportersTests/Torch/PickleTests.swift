@@ -28,9 +28,9 @@ import Testing
       switch pickle.object(value) {
       case .text(let text): return "'\(text)'"
       case .tuple(let items): return "(\(list(items)))"
-      case .list(let items): return "[\(list(items))]"
+      case .list(let items): return "[\(list(items.elements))]"
       case .dictionary(let items):
-        let texts = items.map {
+        let texts = items.elements.map {
           describe($0.key, in: pickle) + ":" + describe($0.value, in: pickle)
         }
         return "{\(texts.joined(separator: ","))}"
