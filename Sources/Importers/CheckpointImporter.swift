@@ -5,13 +5,13 @@ import Model
 /// Reads checkpoints of other libraries.
 public enum CheckpointImporter {
   /// Reads the checkpoint at `path`: a safetensors file, an index of sharded ones
-  /// (`*.safetensors.index.json`), or a folder that holds either under its usual name. Format and
-  /// family are told from the content.
+  /// (`*.safetensors.index.json`), a file of PyTorch, an ONNX graph, or a folder that holds one of
+  /// them under its usual name. Format and family are told from the content.
   ///
   /// Tensors are views of the memory-mapped files in the source's element type; only matrices
-  /// that the source stores transposed are copied. Configuration and tokenizer files beside the
-  /// checkpoint are used where they exist; `warnings` of the result says what was assumed
-  /// without them.
+  /// that the source stores transposed are copied. Nothing in a file is ever executed.
+  /// Configuration and tokenizer files beside the checkpoint are used where they exist; `warnings`
+  /// of the result says what was assumed without them.
   ///
   /// Throws `missingInput` for a file that is not there, `usage` for an option that cannot apply
   /// to the model, and `badData` for everything that is wrong with the content.
@@ -86,10 +86,11 @@ public enum CheckpointImporter {
     case .onnx:
       throw DeclipError(.internal, "is a graph, not a checkpoint", file: path)
     case .safetensorsIndex: return try SafetensorsIndex.read(path: path)
+    case .torch: return CheckpointSource(try TorchFile(path: path))
     case .unsupported(let format, let remedy):
       throw DeclipError(
         .badData, "is \(format), which cannot be read", file: path,
-        expected: "a safetensors file", remedy: remedy)
+        expected: "a safetensors or PyTorch file", remedy: remedy)
     }
   }
 
@@ -100,7 +101,7 @@ public enum CheckpointImporter {
     }
     throw DeclipError(
       .missingInput, "holds no checkpoint under a usual name", file: folder,
-      expected: usualNames.prefix(4).joined(separator: ", "),
+      expected: usualNames.dropLast().joined(separator: ", "),
       remedy: "name the checkpoint file itself")
   }
 

@@ -5,7 +5,10 @@ import Model
 enum FileFormat {
   case safetensors
   case safetensorsIndex
+  /// An ONNX graph.
   case onnx
+  /// A zip archive, as PyTorch writes it.
+  case torch
   /// A format that is known but not read, in words, and what to do about it.
   case unsupported(String, remedy: String)
 
@@ -19,11 +22,15 @@ enum FileFormat {
         return .unsupported(
           "the pointer to a Git LFS file", remedy: "fetch the file itself with git lfs pull")
       }
+      if bytes.starts(with: Array("PK\u{3}\u{4}".utf8)) { return .torch }
+      if isLegacyTorch(bytes) {
+        return .unsupported("a PyTorch file as written before version 1.6", remedy: saveAgain)
+      }
       for (magic, name) in magicNumbers where bytes.starts(with: magic) {
         return .unsupported(name, remedy: saveAsSafetensors)
       }
       if bytes.count > 1, bytes[0] == 0x80, (2...5).contains(bytes[1]) {
-        return .unsupported("a PyTorch pickle", remedy: saveAsSafetensors)
+        return .unsupported("a bare Python pickle", remedy: saveAsSafetensors)
       }
       // The first field of an ONNX model is the version of its intermediate representation.
       if bytes.count > 1, bytes[0] == 0x08, (1...32).contains(bytes[1]) { return .onnx }
@@ -39,11 +46,23 @@ enum FileFormat {
     return length <= UInt64(SafetensorsHeader.largestLength)
   }
 
+  /// Whether the file is a sequence of pickles, the first of them a magic number, or a tar archive.
+  private static func isLegacyTorch(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    let magic: [UInt8] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
+    if bytes.first == 0x80 {
+      // Protocol, then the opcode and the length of the number; from protocol 4 a frame's length.
+      return [4, 13].contains { bytes.dropFirst($0).starts(with: magic) }
+    }
+    return bytes.dropFirst(257).starts(with: Array("ustar".utf8))
+  }
+
+  private static let saveAgain =
+    "save it again with torch.save(torch.load(path), path)"
+
   private static let saveAsSafetensors =
     "save its weights with safetensors.torch.save_file and convert that file"
 
   private static let magicNumbers: [(magic: [UInt8], name: String)] = [
-    (Array("PK\u{3}\u{4}".utf8), "a PyTorch archive (zip)"),
     ([0x89] + Array("HDF\r\n".utf8), "an HDF5 file"),
     (Array("GGUF".utf8), "a GGUF file"),
   ]

@@ -8,8 +8,9 @@ struct DeclipConvert: ParsableCommand {
     commandName: "declip-convert",
     abstract: "Import CLIP, EVA02-CLIP and DeCLIP checkpoints into one .declip file.",
     discussion: """
-      Reads ONNX graphs, safetensors files, sharded ones by their *.index.json, and folders that \
-      hold one of these, told by content and not by name: \
+      Reads ONNX graphs, PyTorch checkpoints (as data; nothing in them is executed), \
+      safetensors files, sharded ones by their *.index.json, and folders that hold one of these, \
+      told by content and not by name: \
       OpenAI and OpenCLIP, Hugging Face CLIPModel, EVA02-CLIP and DeCLIP, and its timm twin.
       """,
     version: DeclipVersion.current,

@@ -21,7 +21,9 @@ struct Import: ParsableCommand {
   }
 
   @Argument(
-    help: "The model: an .onnx or .safetensors file, the index of sharded ones, or their folder.")
+    help: """
+      The model: an .onnx, .safetensors or .pt file, the index of sharded ones, or their folder.
+      """)
   var model: String
 
   @Option(
@@ -115,7 +117,7 @@ struct Import: ParsableCommand {
     var path = model
     while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
     let name = path.split(separator: "/").last.map(String.init) ?? path
-    for suffix in [".safetensors.index.json", ".safetensors", ".onnx"]
+    for suffix in [".safetensors.index.json", ".safetensors", ".onnx", ".pt", ".pth", ".bin"]
     where name.hasSuffix(suffix) {
       return path.dropLast(suffix.count) + ".declip"
     }

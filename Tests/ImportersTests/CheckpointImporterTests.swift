@@ -13,7 +13,8 @@ import Testing
     expectError(
       "\(folder.path): holds no checkpoint under a usual name, expected model.safetensors,"
         + " open_clip_model.safetensors, model.safetensors.index.json,"
-        + " open_clip_model.safetensors.index.json; name the checkpoint file itself"
+        + " open_clip_model.safetensors.index.json, pytorch_model.bin,"
+        + " open_clip_pytorch_model.bin; name the checkpoint file itself"
     ) { try CheckpointImporter.read(path: folder.path) }
     try folder.write("open_clip_model.safetensors", safetensors(tensors))
     let checkpoint = try CheckpointImporter.read(path: folder.path + "/")
@@ -40,28 +41,31 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    ("PK\u{3}\u{4}archive", "a PyTorch archive (zip)"), ("GGUF\u{3}\0\0\0", "a GGUF file"),
-    ("\u{8}\u{7}\u{12}\u{7}pytorch", "an ONNX model"),
-  ])
-  func otherFormatsAreRefusedByName(content: String, format: String) throws {
-    let path = try folder.write("model.safetensors", content)
+  @Test func otherFormatsAreRefusedByName() throws {
+    let path = try folder.write("model.safetensors", "GGUF\u{3}\0\0\0")
     expectError(
-      "\(path): is \(format), which cannot be read, expected a safetensors file; save its weights"
-        + " with safetensors.torch.save_file and convert that file"
+      "\(path): is a GGUF file, which cannot be read, expected a safetensors or PyTorch file;"
+        + " save its weights with safetensors.torch.save_file and convert that file"
     ) { try CheckpointImporter.read(path: path) }
+  }
+
+  @Test func graphsAreToldByContent() throws {
+    let path = try folder.write("model.safetensors", "\u{8}\u{7}\u{12}\u{7}pytorch")
+    expectError("\(path): holds no graph, expected an ONNX model") {
+      try CheckpointImporter.read(path: path)
+    }
   }
 
   @Test func picklesAndPointersAreRefused() throws {
     let pickle = try folder.write("model.pt", [0x80, 2, 0x8A, 10])
     expectError(
-      "\(pickle): is a PyTorch pickle, which cannot be read, expected a safetensors file; save its"
-        + " weights with safetensors.torch.save_file and convert that file"
+      "\(pickle): is a bare Python pickle, which cannot be read, expected a safetensors or PyTorch"
+        + " file; save its weights with safetensors.torch.save_file and convert that file"
     ) { try CheckpointImporter.read(path: pickle) }
     let pointer = try folder.write("a", "version https://git-lfs.github.com/spec/v1\n")
     expectError(
       "\(pointer): is the pointer to a Git LFS file, which cannot be read, expected a safetensors"
-        + " file; fetch the file itself with git lfs pull"
+        + " or PyTorch file; fetch the file itself with git lfs pull"
     ) { try CheckpointImporter.read(path: pointer) }
     let missing = folder("none")
     expectError("\(missing): cannot be opened: No such file or directory") {

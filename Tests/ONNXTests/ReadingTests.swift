@@ -136,7 +136,7 @@ import Testing
     #expect(error(ByteView([])) == "holds no graph, expected an ONNX model")
     #expect(
       error(model(Message(), opset: 7))
-        == "model: uses operator set 7, expected 11 to 23; export again with opset_version=18, or "
+        == "uses operator set 7, expected 11 to 23; export again with opset_version=18, or "
         + "use onnx.version_converter")
     #expect(
       error(ByteView([0x08, 0x08, 0x3a, 0x7f]))?.contains("protobuf encoding breaks") == true)

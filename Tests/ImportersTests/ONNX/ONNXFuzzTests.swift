@@ -9,7 +9,7 @@ import Testing
 @Suite struct ONNXFuzzTests {
   private static let files = [
     "eva02-image-simplified.onnx", "openclip-image-fused.onnx", "timm-image-opset23.onnx",
-    "hf-text-legacy17.onnx",
+    "openclip-dense-qq.onnx",
   ]
 
   @Test(arguments: files) func damageNeverCrashes(file: String) throws {
