@@ -57,6 +57,7 @@ public final class MappedFile: MappedPages, @unchecked Sendable {
     }
   }
 
+  /// Gives the pages back that lie wholly in `count` bytes from `start`.
   public func release(_ start: UnsafeRawPointer, count: Int) {
     guard let base else { return }
     let offset = start - UnsafeRawPointer(base)
