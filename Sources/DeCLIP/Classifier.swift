@@ -20,9 +20,9 @@ public final class Classifier {
 
   /// Makes a classifier; throws what `ImageEncoder` throws.
   public init(
-    _ model: Model, vocabulary: Vocabulary, pool: WorkerPool
+    _ model: Model, vocabulary: Vocabulary, engine: EngineKind = .float, pool: WorkerPool
   ) throws(DeclipError) {
-    encoder = try ImageEncoder(model, mode: .vanilla, outputs: [.image], pool: pool)
+    encoder = try ImageEncoder(model, mode: .vanilla, outputs: [.image], engine: engine, pool: pool)
     self.vocabulary = vocabulary
   }
 

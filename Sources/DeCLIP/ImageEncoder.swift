@@ -13,9 +13,18 @@ public struct Features: Sendable {
   public let outputs: [VisionOutput: [Float]]
 }
 
+/// What a vision tower is computed with.
+public enum EngineKind: String, Sendable, CaseIterable {
+  /// 32-bit floats and OpenBLAS: the reference.
+  case float
+  /// Products of 8-bit integers.
+  case int8
+}
+
 /// Turns pictures into features with a model's vision tower.
 ///
-/// Holds the tower's weights as float32, once for all input sizes. Used by one thread at a time.
+/// Holds the tower's weights in the engine's form, once for all input sizes. Used by one thread at
+/// a time.
 public final class ImageEncoder {
   /// The model.
   public let model: Model
@@ -25,16 +34,20 @@ public final class ImageEncoder {
   public let outputs: Set<VisionOutput>
   private let pool: WorkerPool
   private let kernels: Kernels
-  private var weights: FloatWeights?
-  private var engines: [InputSize: FloatEngine] = [:]
+  private let kind: EngineKind
+  private var floatWeights: FloatWeights?
+  private var int8Weights: Int8Weights?
+  private var engines: [InputSize: any VisionEngine] = [:]
 
   /// Input sizes whose buffers are kept; pictures of more shapes have theirs placed anew.
   private static let mostEngines = 4
 
   /// Makes an encoder; weights are read with the first picture.
   public init(
-    _ model: Model, mode: DenseMode, outputs: Set<VisionOutput>, pool: WorkerPool
+    _ model: Model, mode: DenseMode, outputs: Set<VisionOutput>, engine kind: EngineKind = .float,
+    pool: WorkerPool
   ) throws(DeclipError) {
+    self.kind = kind
     self.model = model
     self.mode = mode
     self.outputs = outputs
@@ -46,15 +59,10 @@ public final class ImageEncoder {
   ///
   /// Throws `usage` where the model cannot take the size or the mode, `badData` where the file
   /// is damaged.
-  public func engine(for size: InputSize) throws(DeclipError) -> FloatEngine {
+  public func engine(for size: InputSize) throws(DeclipError) -> any VisionEngine {
     if let engine = engines[size] { return engine }
     let plan = try Plan.vision(model.architecture, input: size, mode: mode, outputs: outputs)
-    let weights =
-      if let weights { weights } else {
-        try FloatWeights(model.container, for: [plan], pool: pool)
-      }
-    self.weights = weights
-    let engine = try FloatEngine(plan: plan, weights: weights, pool: pool, kernels: kernels)
+    let engine = try makeEngine(plan)
     if engines.count >= Self.mostEngines { engines.removeAll() }
     engines[size] = engine
     return engine
@@ -87,7 +95,26 @@ public final class ImageEncoder {
     return try run(input).output(VisionOutput.image.slot)
   }
 
-  private func run(_ input: VisionInput) throws(DeclipError) -> FloatEngine {
+  private func makeEngine(_ plan: Plan) throws(DeclipError) -> any VisionEngine {
+    switch kind {
+    case .float:
+      let weights =
+        if let floatWeights { floatWeights } else {
+          try FloatWeights(model.container, for: [plan], pool: pool)
+        }
+      floatWeights = weights
+      return try FloatEngine(plan: plan, weights: weights, pool: pool, kernels: kernels)
+    case .int8:
+      let weights =
+        if let int8Weights { int8Weights } else {
+          try Int8Weights(model.container, for: [plan], pool: pool, kernels: kernels)
+        }
+      int8Weights = weights
+      return try Int8Engine(plan: plan, weights: weights, pool: pool, kernels: kernels)
+    }
+  }
+
+  private func run(_ input: VisionInput) throws(DeclipError) -> any VisionEngine {
     let engine = try engine(for: InputSize(height: input.height, width: input.width))
     try input.values.span.withUnsafeBufferPointer { pixels throws(DeclipError) in
       try engine.run(pixels: pixels)

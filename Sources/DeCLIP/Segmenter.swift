@@ -10,9 +10,10 @@ public final class Segmenter {
 
   /// Makes a segmenter; throws what `ImageEncoder` throws.
   public init(
-    _ model: Model, vocabulary: Vocabulary, mode: DenseMode, pool: WorkerPool
+    _ model: Model, vocabulary: Vocabulary, mode: DenseMode, engine: EngineKind = .float,
+    pool: WorkerPool
   ) throws(DeclipError) {
-    encoder = try ImageEncoder(model, mode: mode, outputs: [.dense], pool: pool)
+    encoder = try ImageEncoder(model, mode: mode, outputs: [.dense], engine: engine, pool: pool)
     self.vocabulary = vocabulary
     self.pool = pool
   }

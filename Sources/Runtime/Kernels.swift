@@ -5,11 +5,17 @@ import Model
 public struct Kernels: @unchecked Sendable {
   // Sendable: a table of function pointers that never changes.
   let floats: declip_float_kernels
+  let gemm: declip_int8_gemm
+  let rows: declip_int8_rows
+  let attention: declip_int8_attention
   /// The instruction set, as `DECLIP_CPU` spells it.
   public let name: String
 
   private init(_ table: declip_kernels) {
     floats = table.floats.pointee
+    gemm = table.ints.pointee.gemm.pointee
+    rows = table.ints.pointee.rows.pointee
+    attention = table.ints.pointee.attention.pointee
     name = String(cString: table.name)
   }
 

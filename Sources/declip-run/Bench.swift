@@ -33,7 +33,7 @@ struct Bench: ParsableCommand {
     try reporting {
       let (model, pool) = try options.open()
       let size = size ?? InputSize(height: model.nativeSize, width: model.nativeSize)
-      let encoder = try ImageEncoder(model, mode: mode, outputs: [.dense], pool: pool)
+      let encoder = try ImageEncoder(model, mode: mode, outputs: [.dense], engine: options.engine, pool: pool)
       let start = DispatchTime.now().uptimeNanoseconds
       _ = try encoder.engine(for: size)
       let loading = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6
@@ -53,7 +53,7 @@ struct Bench: ParsableCommand {
     let seconds = benchmark.median / 1e3
     print(
       "\(model.path): \(model.architecture.summary)\n"
-        + "float32, mode \(mode.rawValue), input \(size), \(benchmark.tokens) tokens, "
+        + "engine \(options.engine.rawValue), mode \(mode.rawValue), input \(size), \(benchmark.tokens) tokens, "
         + "\(pool.threads) thread\(pool.threads == 1 ? "" : "s"), kernels "
         + "\(try Kernels.chosen().name)\n")
     var table = Table([
@@ -92,6 +92,7 @@ struct Bench: ParsableCommand {
       let gigaflop: Double
     }
     let model: String
+    let engine: String
     let mode: String
     let height: Int
     let width: Int
@@ -112,7 +113,7 @@ struct Bench: ParsableCommand {
   ) throws {
     try JSONOutput.print(
       Result(
-        model: model.path, mode: mode.rawValue, height: size.height, width: size.width,
+        model: model.path, engine: options.engine.rawValue, mode: mode.rawValue, height: size.height, width: size.width,
         tokens: benchmark.tokens, threads: pool.threads, kernels: try Kernels.chosen().name,
         medianMilliseconds: benchmark.median, runs: benchmark.runs,
         parts: benchmark.parts.map {

@@ -43,7 +43,8 @@ struct Classify: ParsableCommand {
       let (model, pool) = try options.open()
       let vocabulary = try vocabularyOptions.vocabulary(
         vocabularyOptions.names(), model, pool)
-      let classifier = try Classifier(model, vocabulary: vocabulary, pool: pool)
+      let classifier = try Classifier(
+        model, vocabulary: vocabulary, engine: options.engine, pool: pool)
       let size = size ?? model.nativeSize
       var results: [Result] = []
       let failure = Pictures(paths: images).forEach { path, image throws(DeclipError) in

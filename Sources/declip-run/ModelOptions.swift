@@ -3,11 +3,15 @@ import DeCLIP
 import Runtime
 
 extension DenseMode: ExpressibleByArgument {}
+extension EngineKind: ExpressibleByArgument {}
 
 /// The options that every command of `declip-run` takes.
 struct ModelOptions: ParsableArguments {
   @Option(name: [.short, .long], help: "The .declip model.")
   var model: String
+
+  @Option(help: "What the vision tower is computed with: 32-bit floats, or 8-bit integers.")
+  var engine = EngineKind.float
 
   @Option(help: "Threads; by default one for each processor.")
   var threads = Threads.available

@@ -71,7 +71,8 @@ struct Segment: ParsableCommand {
     let (model, pool) = try options.open()
     let names = try classNames()
     let vocabulary = try vocabularyOptions.vocabulary(names, model, pool)
-    let segmenter = try Segmenter(model, vocabulary: vocabulary, mode: input.mode, pool: pool)
+    let segmenter = try Segmenter(
+      model, vocabulary: vocabulary, mode: input.mode, engine: options.engine, pool: pool)
     let mapOptions = SegmentationMap.Options(
       logitScale: logitScale ?? model.architecture.logitScale, threshold: threshold,
       background: background.flatMap { vocabulary.names.firstIndex(of: $0) })

@@ -18,7 +18,8 @@ public final class FloatEngine {
   private let weights: FloatWeights
   private let arena: AlignedMemory
   private let layout: ArenaLayout
-  private var operations: [FloatOperation] = []
+  /// The steps that this engine computes, bound to memory; nil for those it leaves to another.
+  private var operations: [FloatOperation?] = []
   private var current = 0
 
   /// The positions of this plan's grid or context, `[rows, width]`.
@@ -37,8 +38,16 @@ public final class FloatEngine {
   /// Places a plan in memory and binds its steps to weights.
   ///
   /// Throws `internal` where weights of the plan were not loaded or memory is refused.
-  public init(
+  public convenience init(
     plan: Plan, weights: FloatWeights, pool: WorkerPool, kernels: Kernels
+  ) throws(DeclipError) {
+    try self.init(plan: plan, weights: weights, pool: pool, kernels: kernels) { _ in true }
+  }
+
+  /// Places a plan of which this engine computes the steps that `computes` holds for.
+  init(
+    plan: Plan, weights: FloatWeights, pool: WorkerPool, kernels: Kernels,
+    computes: (Step) -> Bool
   ) throws(DeclipError) {
     guard BLAS.isReady else { throw DeclipError(.internal, "OpenBLAS cannot be prepared") }
     self.plan = plan
@@ -62,7 +71,7 @@ public final class FloatEngine {
     self.layout = layout
     arena = try AlignedMemory(count: layout.size)
     try placePositions()
-    for step in plan.steps { operations.append(try bind(step)) }
+    for step in plan.steps { operations.append(computes(step) ? try bind(step) : nil) }
   }
 
   /// The bytes of memory that the plan's buffers take.
@@ -86,6 +95,13 @@ public final class FloatEngine {
   ///
   /// Throws `internal` where the number of pixels is another, or the plan is one for text.
   public func run(pixels: UnsafeBufferPointer<Float>) throws(DeclipError) {
+    try run(pixels: pixels, perform: perform)
+  }
+
+  /// The same with the steps done by `perform`, which is given their numbers.
+  func run(
+    pixels: UnsafeBufferPointer<Float>, perform: (Int) -> Void
+  ) throws(DeclipError) {
     guard let grid = plan.grid, let patchSize = plan.patchSize, let base = pixels.baseAddress,
       pixels.count == grid.count * plan.width(of: .patches)
     else {
@@ -93,7 +109,7 @@ public final class FloatEngine {
     }
     self.pixels = base
     inputWidth = grid.columns * patchSize
-    walk()
+    walk(perform)
     self.pixels = nil
   }
 
@@ -106,16 +122,22 @@ public final class FloatEngine {
       packedTexts.pack(
         texts, contextLength: tower.contextLength, vocabularySize: tower.vocabularySize)
     else { throw DeclipError(.internal, "the texts do not fit the plan's input") }
-    walk()
+    walk(perform)
   }
 
-  private func walk() {
+  private func walk(_ perform: (Int) -> Void) {
     for index in operations.indices {
       let start = clock_gettime_nsec()
-      current = index
-      pool.run(self, jobs: jobs(of: operations[index]))
+      perform(index)
       durations[index] = clock_gettime_nsec() - start
     }
+  }
+
+  /// Does one step, if it is one of this engine's.
+  func perform(_ index: Int) {
+    guard let operation = operations[index] else { return }
+    current = index
+    pool.run(self, jobs: jobs(of: operation))
   }
 
   private func placePositions() throws(DeclipError) {
@@ -142,7 +164,7 @@ public final class FloatEngine {
 extension FloatEngine: ParallelTask {
   /// Does one job of the current step; called by the pool.
   public func run(job: Int, worker: Int) {
-    let operation = operations[current]
+    guard let operation = operations[current] else { return }
     let parts = jobs(of: operation)
     switch operation {
     case .embedPatches(let layer): embedPatches(layer, job: job, of: parts)
@@ -180,7 +202,8 @@ extension FloatEngine {
     }
   }
 
-  private func matrix(_ slot: Slot) throws(DeclipError) -> FloatMatrix {
+  /// The rows of a slot.
+  func matrix(_ slot: Slot) throws(DeclipError) -> FloatMatrix {
     guard let offset = layout.offsets[slot] else {
       throw DeclipError(.internal, "slot \(slot) was not placed")
     }

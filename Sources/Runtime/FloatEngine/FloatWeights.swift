@@ -10,11 +10,17 @@ public final class FloatWeights: Sendable {
   /// Reads the tensors that `plans` compute with, several at a time.
   ///
   /// Throws `badData` where a tensor is absent or damaged.
-  public init(
+  public convenience init(
     _ source: some WeightSource, for plans: [Plan], pool: WorkerPool
   ) throws(DeclipError) {
+    try self.init(source, roles: Set(plans.flatMap(\.roles)), pool: pool)
+  }
+
+  /// Reads those of the tensors named that the model has.
+  init(
+    _ source: some WeightSource, roles needed: Set<TensorRole>, pool: WorkerPool
+  ) throws(DeclipError) {
     architecture = source.architecture
-    let needed = Set(plans.flatMap(\.roles))
     let tensors = source.architecture.tensors.filter { needed.contains($0.role) }
     var offsets: [TensorRole: Int] = [:]
     var size = 0

@@ -1,0 +1,173 @@
+import CKernels
+import Model
+
+/// The working memory of attention, once for each thread.
+struct AttentionScratch: @unchecked Sendable {
+  // Sendable: every thread has its own part.
+  let base: UnsafeMutableRawPointer
+  let layout: Layout
+
+  /// Where a thread's arrays lie, in bytes from the start of its part.
+  struct Layout {
+    /// The head's size rounded up to what kernels take.
+    let headSize: Int
+    let row: Int
+    let padded: Int
+    let queries: Int
+    let queryScales: Int
+    let keys: Int
+    let keyScales: Int
+    let packedKeys: Int
+    let packedValues: Int
+    let output: Int
+    let kernel: Int
+    let byteCount: Int
+
+    init(plan: Plan, kernels: Kernels) {
+      let (tokens, size) = (plan.rows, (plan.transformer.headSize + 15) / 16 * 16)
+      headSize = size
+      var end = 0
+      func place(_ bytes: Int) -> Int {
+        defer { end += aligned(bytes) }
+        return end
+      }
+      row = place(4 * max(plan.transformer.width, plan.transformer.hiddenSize))
+      padded = place(4 * tokens * size)
+      queries = place(2 * tokens * size)
+      queryScales = place(4 * tokens)
+      keys = place(2 * tokens * size)
+      keyScales = place(4 * tokens)
+      packedKeys = place(kernels.attention.keys_size(tokens, size, Int32(DECLIP_INT8_SCORES_WIDE)))
+      packedValues = place(kernels.attention.values_size(tokens, size))
+      output = place(4 * tokens * size)
+      kernel = place(kernels.attention.scratch_size(tokens))
+      byteCount = end
+    }
+  }
+
+  func pointer<Element>(_ worker: Int, _ offset: Int, as type: Element.Type)
+    -> UnsafeMutablePointer<Element>
+  {
+    (base + worker * layout.byteCount + offset).assumingMemoryBound(to: type)
+  }
+
+  /// One row of floats.
+  func row(_ worker: Int) -> UnsafeMutablePointer<Float> {
+    pointer(worker, layout.row, as: Float.self)
+  }
+}
+
+extension Int8Engine {
+  /// The attention of one head, for all rows that the step wants.
+  func attend(_ attention: Int8Attention, head: Int, worker: Int) {
+    let layout = scratch.layout
+    let rows = float.range(attention.rows)
+    guard !rows.isEmpty else { return }
+    pack(attention.value, head, worker)
+    for (index, product) in attention.products.enumerated() {
+      let isSelf = product.left.base == product.right.base
+      let keys = scratch.pointer(worker, layout.keys, as: Int16.self)
+      let keyScales = scratch.pointer(worker, layout.keyScales, as: Float.self)
+      quantize(product.right, head, attention.rotates, keys, keyScales, worker)
+      kernels.attention.pack_keys(
+        keys, layout.headSize, keyScales, plan.rows, layout.headSize, Self.limit,
+        scratch.pointer(worker, layout.packedKeys, as: UInt8.self))
+      var queries = keys
+      var queryScales = keyScales
+      if !isSelf {
+        queries = scratch.pointer(worker, layout.queries, as: Int16.self)
+        queryScales = scratch.pointer(worker, layout.queryScales, as: Float.self)
+        quantize(product.left, head, attention.rotates, queries, queryScales, worker)
+      }
+      var packed = declip_int8_head(
+        tokens: plan.rows, head_size: layout.headSize, limit: Self.limit,
+        softmax_scale: product.scale,
+        keys: scratch.pointer(worker, layout.packedKeys, as: UInt8.self),
+        values: scratch.pointer(worker, layout.packedValues, as: UInt8.self))
+      let output = scratch.pointer(worker, layout.output, as: Float.self)
+      kernels.attention.attend(
+        &packed, queries + rows.lowerBound * layout.headSize, layout.headSize,
+        queryScales + rows.lowerBound, rows.count, output, layout.headSize,
+        scratch.pointer(worker, layout.kernel, as: UInt8.self))
+      store(output, rows, attention.target, head, adds: index > 0)
+    }
+  }
+
+  /// The largest magnitude of quantised queries and keys.
+  private static let limit = Int32(DECLIP_INT8_SCORES_WIDE)
+
+  private func store(
+    _ output: UnsafePointer<Float>, _ rows: Range<Int>, _ target: FloatMatrix, _ head: Int,
+    adds: Bool
+  ) {
+    let size = plan.transformer.headSize
+    for (index, token) in rows.enumerated() {
+      let source = output + index * scratch.layout.headSize
+      let row = target.row(token) + head * size
+      if adds {
+        for column in 0..<size { row[column] += source[column] }
+      } else {
+        row.update(from: source, count: size)
+      }
+    }
+  }
+
+  /// A head's rows, filled up with zeros where kernels want more channels.
+  private func rows(
+    _ matrix: FloatMatrix, _ head: Int, _ worker: Int
+  ) -> (base: UnsafePointer<Float>, stride: Int) {
+    let (size, padded) = (plan.transformer.headSize, scratch.layout.headSize)
+    guard padded != size else { return (UnsafePointer(matrix.row(0) + head * size), matrix.stride) }
+    let copy = scratch.pointer(worker, scratch.layout.padded, as: Float.self)
+    for token in 0..<plan.rows {
+      let row = copy + token * padded
+      row.update(from: matrix.row(token) + head * size, count: size)
+      (row + size).update(repeating: 0, count: padded - size)
+    }
+    return (UnsafePointer(copy), padded)
+  }
+
+  private func quantize(
+    _ matrix: FloatMatrix, _ head: Int, _ rotates: Bool, _ output: UnsafeMutablePointer<Int16>,
+    _ scales: UnsafeMutablePointer<Float>, _ worker: Int
+  ) {
+    let padded = scratch.layout.headSize
+    let (base, stride) = rows(matrix, head, worker)
+    guard rotates, padded == plan.transformer.headSize else {
+      if rotates { rotateCopy(worker) }
+      kernels.attention.rotate_quantize(
+        base, stride, nil, nil, nil, plan.rows, padded, Self.limit, output, padded, scales)
+      return
+    }
+    // The class token has no place on the grid.
+    kernels.attention.rotate_quantize(
+      base, stride, nil, nil, nil, 1, padded, Self.limit, output, padded, scales)
+    float.rotary.cosine.withUnsafeBufferPointer { cosine in
+      float.rotary.sine.withUnsafeBufferPointer { sine in
+        kernels.attention.rotate_quantize(
+          base + stride, stride, cosine.baseAddress, sine.baseAddress, nil, plan.rows - 1, padded,
+          Self.limit, output + padded, padded, scales + 1)
+      }
+    }
+  }
+
+  /// Rotates rows that were copied because kernels want more channels than the head has.
+  private func rotateCopy(_ worker: Int) {
+    let copy = scratch.pointer(worker, scratch.layout.padded, as: Float.self)
+    float.rotary.cosine.withUnsafeBufferPointer { cosine in
+      float.rotary.sine.withUnsafeBufferPointer { sine in
+        guard let cosine = cosine.baseAddress, let sine = sine.baseAddress else { return }
+        kernels.floats.rotate(
+          copy + scratch.layout.headSize, scratch.layout.headSize, cosine, sine, plan.rows - 1, 1,
+          plan.transformer.headSize)
+      }
+    }
+  }
+
+  private func pack(_ value: FloatMatrix, _ head: Int, _ worker: Int) {
+    let (base, stride) = rows(value, head, worker)
+    kernels.attention.pack_values(
+      base, stride, plan.rows, scratch.layout.headSize,
+      scratch.pointer(worker, scratch.layout.packedValues, as: UInt8.self))
+  }
+}
