@@ -33,7 +33,8 @@ struct Bench: ParsableCommand {
     try reporting {
       let (model, pool) = try options.open()
       let size = size ?? InputSize(height: model.nativeSize, width: model.nativeSize)
-      let encoder = try ImageEncoder(model, mode: mode, outputs: [.dense], engine: options.engine, pool: pool)
+      let encoder = try ImageEncoder(
+        model, mode: mode, outputs: [.dense], engine: options.engine, pool: pool)
       let start = DispatchTime.now().uptimeNanoseconds
       _ = try encoder.engine(for: size)
       let loading = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6
@@ -113,7 +114,8 @@ struct Bench: ParsableCommand {
   ) throws {
     try JSONOutput.print(
       Result(
-        model: model.path, engine: options.engine.rawValue, mode: mode.rawValue, height: size.height, width: size.width,
+        model: model.path, engine: options.engine.rawValue, mode: mode.rawValue,
+        height: size.height, width: size.width,
         tokens: benchmark.tokens, threads: pool.threads, kernels: try Kernels.chosen().name,
         medianMilliseconds: benchmark.median, runs: benchmark.runs,
         parts: benchmark.parts.map {

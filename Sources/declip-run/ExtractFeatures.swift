@@ -45,7 +45,8 @@ struct ExtractFeatures: ParsableCommand {
   private func features(
     of picture: Image, _ model: Model, _ pool: WorkerPool
   ) throws(DeclipError) -> NumPyArray {
-    let encoder = try ImageEncoder(model, mode: input.mode, outputs: [kind], engine: options.engine, pool: pool)
+    let encoder = try ImageEncoder(
+      model, mode: input.mode, outputs: [kind], engine: options.engine, pool: pool)
     var shape: [Int]
     var values: [Float]
     if kind == .image {

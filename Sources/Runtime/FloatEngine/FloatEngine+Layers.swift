@@ -11,16 +11,28 @@ extension FloatEngine {
   }
 
   func embedPatches(_ layer: FloatPatchEmbedding, job: Int, of parts: Int) {
+    let patches = part(1..<plan.rows, job, of: parts)
+    layOut(patches, of: layer, includesClassToken: job == 0)
+    guard !patches.isEmpty, let weight = layer.weight else { return }
+    let (width, elements) = (plan.transformer.width, layer.patches.stride)
+    BLAS.multiply(
+      m: patches.count, n: width, k: elements, layer.patches.row(patches.lowerBound),
+      stride: elements, weight, stride: elements, isTransposed: true, beta: 1,
+      layer.tokens.row(patches.lowerBound), stride: width)
+  }
+
+  /// The pixels of `patches` as rows, and in their tokens positions and bias, to which the product
+  /// is added.
+  func layOut(
+    _ patches: Range<Int>, of layer: FloatPatchEmbedding, includesClassToken: Bool
+  ) {
     guard let grid = plan.grid, let patchSize = plan.patchSize, let pixels else { return }
     let width = plan.transformer.width
-    let elements = layer.patches.stride
     let planeSize = inputWidth * grid.rows * patchSize
-    if job == 0 {
+    if includesClassToken {
       let row = layer.tokens.row(0)
       for i in 0..<width { row[i] = layer.classToken[i] + positions[i] }
     }
-    let patches = part(1..<plan.rows, job, of: parts)
-    guard !patches.isEmpty else { return }
     for token in patches {
       let (y, x) = ((token - 1) / grid.columns, (token - 1) % grid.columns)
       var target = layer.patches.row(token)
@@ -35,10 +47,6 @@ extension FloatEngine {
       let row = layer.tokens.row(token)
       for i in 0..<width { row[i] = positions[token * width + i] + (layer.bias?[i] ?? 0) }
     }
-    BLAS.multiply(
-      m: patches.count, n: width, k: elements, layer.patches.row(patches.lowerBound),
-      stride: elements, layer.weight, stride: elements, isTransposed: true, beta: 1,
-      layer.tokens.row(patches.lowerBound), stride: width)
   }
 
   func embedTokens(_ layer: FloatTokenEmbedding, job: Int, of parts: Int) {

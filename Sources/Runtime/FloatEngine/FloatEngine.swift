@@ -214,13 +214,7 @@ extension FloatEngine {
 
   private func bind(_ step: Step) throws(DeclipError) -> FloatOperation {
     switch step.operation {
-    case .embedPatches:
-      return .embedPatches(
-        .init(
-          weight: try weights.pointer(.patchEmbedding(.weight)),
-          bias: weights.optionalPointer(.patchEmbedding(.bias)),
-          classToken: try weights.pointer(.classToken), patches: try matrix(.patches),
-          tokens: try matrix(.tokens)))
+    case .embedPatches: return .embedPatches(try patchEmbedding())
     case .embedTokens:
       return .embedTokens(
         .init(table: try weights.pointer(.tokenEmbedding), tokens: try matrix(.tokens)))
@@ -266,6 +260,15 @@ extension FloatEngine {
     case .gatherEnds(let source, let target):
       return .gatherEnds(from: try matrix(source), to: try matrix(target))
     }
+  }
+
+  /// The operands of the patch embedding.
+  func patchEmbedding() throws(DeclipError) -> FloatPatchEmbedding {
+    FloatPatchEmbedding(
+      weight: weights.optionalPointer(.patchEmbedding(.weight)),
+      bias: weights.optionalPointer(.patchEmbedding(.bias)),
+      classToken: try weights.pointer(.classToken), patches: try matrix(.patches),
+      tokens: try matrix(.tokens))
   }
 
   private func product(

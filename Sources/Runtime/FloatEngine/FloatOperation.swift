@@ -27,7 +27,8 @@ struct FloatMatrix {
 }
 
 struct FloatPatchEmbedding {
-  let weight: UnsafePointer<Float>
+  /// `[width, 3 * patch * patch]`; nil for an engine that holds it in another form.
+  let weight: UnsafePointer<Float>?
   let bias: UnsafePointer<Float>?
   let classToken: UnsafePointer<Float>
   let patches: FloatMatrix

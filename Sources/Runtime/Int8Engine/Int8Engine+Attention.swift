@@ -68,19 +68,21 @@ extension Int8Engine {
       let isSelf = product.left.base == product.right.base
       let keys = scratch.pointer(worker, layout.keys, as: Int16.self)
       let keyScales = scratch.pointer(worker, layout.keyScales, as: Float.self)
-      quantize(product.right, head, attention.rotates, keys, keyScales, worker)
+      // Where one projection is compared with itself, scores spread further than bytes tell apart.
+      let limit = Int32(isSelf ? DECLIP_INT8_SCORES_WIDE : DECLIP_INT8_SCORES_NARROW)
+      quantize(product.right, head, attention.rotates, limit, keys, keyScales, worker)
       kernels.attention.pack_keys(
-        keys, layout.headSize, keyScales, plan.rows, layout.headSize, Self.limit,
+        keys, layout.headSize, keyScales, plan.rows, layout.headSize, limit,
         scratch.pointer(worker, layout.packedKeys, as: UInt8.self))
       var queries = keys
       var queryScales = keyScales
       if !isSelf {
         queries = scratch.pointer(worker, layout.queries, as: Int16.self)
         queryScales = scratch.pointer(worker, layout.queryScales, as: Float.self)
-        quantize(product.left, head, attention.rotates, queries, queryScales, worker)
+        quantize(product.left, head, attention.rotates, limit, queries, queryScales, worker)
       }
       var packed = declip_int8_head(
-        tokens: plan.rows, head_size: layout.headSize, limit: Self.limit,
+        tokens: plan.rows, head_size: layout.headSize, limit: limit,
         softmax_scale: product.scale,
         keys: scratch.pointer(worker, layout.packedKeys, as: UInt8.self),
         values: scratch.pointer(worker, layout.packedValues, as: UInt8.self))
@@ -92,9 +94,6 @@ extension Int8Engine {
       store(output, rows, attention.target, head, adds: index > 0)
     }
   }
-
-  /// The largest magnitude of quantised queries and keys.
-  private static let limit = Int32(DECLIP_INT8_SCORES_WIDE)
 
   private func store(
     _ output: UnsafePointer<Float>, _ rows: Range<Int>, _ target: FloatMatrix, _ head: Int,
@@ -128,25 +127,25 @@ extension Int8Engine {
   }
 
   private func quantize(
-    _ matrix: FloatMatrix, _ head: Int, _ rotates: Bool, _ output: UnsafeMutablePointer<Int16>,
-    _ scales: UnsafeMutablePointer<Float>, _ worker: Int
+    _ matrix: FloatMatrix, _ head: Int, _ rotates: Bool, _ limit: Int32,
+    _ output: UnsafeMutablePointer<Int16>, _ scales: UnsafeMutablePointer<Float>, _ worker: Int
   ) {
     let padded = scratch.layout.headSize
     let (base, stride) = rows(matrix, head, worker)
     guard rotates, padded == plan.transformer.headSize else {
       if rotates { rotateCopy(worker) }
       kernels.attention.rotate_quantize(
-        base, stride, nil, nil, nil, plan.rows, padded, Self.limit, output, padded, scales)
+        base, stride, nil, nil, nil, plan.rows, padded, limit, output, padded, scales)
       return
     }
     // The class token has no place on the grid.
     kernels.attention.rotate_quantize(
-      base, stride, nil, nil, nil, 1, padded, Self.limit, output, padded, scales)
+      base, stride, nil, nil, nil, 1, padded, limit, output, padded, scales)
     float.rotary.cosine.withUnsafeBufferPointer { cosine in
       float.rotary.sine.withUnsafeBufferPointer { sine in
         kernels.attention.rotate_quantize(
           base + stride, stride, cosine.baseAddress, sine.baseAddress, nil, plan.rows - 1, padded,
-          Self.limit, output + padded, padded, scales + 1)
+          limit, output + padded, padded, scales + 1)
       }
     }
   }

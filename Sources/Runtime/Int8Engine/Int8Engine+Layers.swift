@@ -10,6 +10,9 @@ extension Int8Engine {
   /// A multiple of every variant's tile of rows.
   private static let tileRows = 12
 
+  /// Fewer rows than this are not shared out among threads, but columns are.
+  private static let mostRowsByColumns = 512
+
   private var largestValue: Int32 { range == DECLIP_INT8_U7S8 ? 127 : 255 }
   private var zeroPoint: Int32 { (largestValue + 1) / 2 }
 
@@ -43,9 +46,20 @@ extension Int8Engine {
     }
   }
 
+  func embed(_ layer: FloatPatchEmbedding, _ step: Int8Quantization, job: Int, worker: Int) {
+    let patches = part(.patches, job)
+    float.layOut(patches, of: layer, includesClassToken: job == 0)
+    guard !patches.isEmpty else { return }
+    quantize(step, patches, worker: worker)
+  }
+
   func quantize(_ step: Int8Quantization, rows: RowSet, job: Int, worker: Int) {
     let rows = part(rows, job)
     guard !rows.isEmpty else { return }
+    quantize(step, rows, worker: worker)
+  }
+
+  private func quantize(_ step: Int8Quantization, _ rows: Range<Int>, worker: Int) {
     var quantizer = quantizer(step.target, from: rows.lowerBound, scratch: scratch.row(worker))
     let (source, stride) = (step.source.row(rows.lowerBound), step.source.stride)
     if let operand = step.operand {
@@ -66,17 +80,22 @@ extension Int8Engine {
   }
 
   func multiply(_ product: Int8Product, job: Int) {
-    let rows = part(product.rows, job)
-    guard !rows.isEmpty else { return }
     let layer = product.layer
+    let all = float.range(product.rows)
+    let panel = Int(DECLIP_INT8_PANEL)
+    let allPanels = 0..<(layer.outputs + panel - 1) / panel
+    // Few rows do not divide into whole tiles evenly; columns do.
+    let sharesColumns = all.count < Self.mostRowsByColumns
+    let rows = sharesColumns ? all : part(product.rows, job)
+    let panels = sharesColumns ? float.part(allPanels, job, of: pool.threads) : allPanels
+    guard !rows.isEmpty, !panels.isEmpty else { return }
     var epilogue = declip_int8_epilogue(
       row_scale: product.source.scales + rows.lowerBound, tensor_scale: 1, zero_point: zeroPoint,
       column_scale: layer.columnScale, bias: product.bias, column_sum: layer.columnSum,
       accumulate: product.accumulates ? 1 : 0)
-    let panel = Int(DECLIP_INT8_PANEL)
     kernels.gemm.u8s8_f32(
       product.source.row(rows.lowerBound), product.source.stride, layer.packed, rows.count,
-      layer.outputs, layer.inputs, range, 0, (layer.outputs + panel - 1) / panel, &epilogue,
+      layer.outputs, layer.inputs, range, panels.lowerBound, panels.count, &epilogue,
       product.target.row(rows.lowerBound), product.target.stride)
   }
 }

@@ -17,12 +17,13 @@ public protocol VisionEngine: AnyObject {
 
 extension FloatEngine: VisionEngine {}
 
-/// Walks a vision plan with products of 8-bit integers: linear layers of blocks on unsigned bytes
-/// with a scale for each row, attention on 13-bit queries and keys and 12-bit values.
+/// Walks a vision plan with products of 8-bit integers: linear layers on unsigned bytes with a scale for
+/// each row, attention on 8-bit queries and keys and 12-bit values, in the decoupled block, whose
+/// scores are not divided by the root of the head's size, on 13-bit queries and keys.
 ///
 /// Sums are 32-bit integers without saturation, so results depend neither on the number of threads
-/// nor on the instruction set beyond the rounding of floats. Embedding, the residual stream and the
-/// projection to the shared space stay in float32, computed by a `FloatEngine` in the same memory.
+/// nor on the instruction set beyond the rounding of floats. The residual stream and
+/// the head are float32; a `FloatEngine` does them in the same memory.
 /// Running allocates nothing.
 public final class Int8Engine: VisionEngine {
   public let plan: Plan
@@ -59,7 +60,7 @@ public final class Int8Engine: VisionEngine {
     try Self.check(plan)
     float = try FloatEngine(
       plan: plan, weights: weights.floats, pool: pool, kernels: kernels, computes: Self.isFloat)
-    let quantized = Self.quantizedSlots.map { ($0, Self.rowBytes(plan.width(of: $0))) }
+    let quantized = Self.quantizedSlots(of: plan).map { ($0, Self.rowBytes(plan.width(of: $0))) }
     var size = 0
     var offsets: [Slot: Int] = [:]
     for (slot, stride) in quantized {
@@ -94,7 +95,7 @@ public final class Int8Engine: VisionEngine {
     switch operations[index] {
     case nil: float.perform(index)
     case .nothing: break
-    case .quantize:
+    case .quantize, .embed:
       pool.run(self, jobs: pool.threads)
       isSecondHalf = true
       pool.run(self, jobs: pool.threads)
@@ -116,6 +117,12 @@ extension Int8Engine: ParallelTask {
       } else {
         quantize(step, rows: product.rows, job: job, worker: worker)
       }
+    case .embed(let layer, let step, let product):
+      if isSecondHalf {
+        multiply(product, job: job)
+      } else {
+        embed(layer, step, job: job, worker: worker)
+      }
     case .multiply(let products): for product in products { multiply(product, job: job) }
     case .attend(let attention): attend(attention, head: job, worker: worker)
     }
@@ -126,7 +133,17 @@ extension Int8Engine: ParallelTask {
 
 extension Int8Engine {
   /// Slots whose rows are read by products as bytes.
-  private static let quantizedSlots: [Slot] = [.normalized, .aggregated, .hidden]
+  private static func quantizedSlots(of plan: Plan) -> [Slot] {
+    let slots = plan.steps.compactMap { step -> Slot? in
+      switch step.operation {
+      case .embedPatches: .patches
+      case .linear(let layer, let source, _, _, _) where layer.isInBlock: source
+      case .gatedLinear(let source, _): source
+      default: nil
+      }
+    }
+    return Set(slots).sorted { $0.rawValue < $1.rawValue }
+  }
 
   private static func rowBytes(_ columns: Int) -> Int {
     let multiple = Int(DECLIP_INT8_ROW_MULTIPLE)
@@ -148,12 +165,13 @@ extension Int8Engine {
     }
   }
 
-  /// Whether a step stays in float32: what lies outside blocks, and copies.
+  /// Whether a step stays in float32: what feeds no product, and the head, a hundredth of the work
+  /// that would cost most of the fidelity.
   private static func isFloat(_ step: Step) -> Bool {
     switch step.operation {
-    case .embedPatches, .embedTokens, .copy, .gatherEnds: true
+    case .embedTokens, .copy, .gatherEnds: true
     case .layerNorm(let layer, _, _), .linear(let layer, _, _, _, _): !layer.isInBlock
-    case .gatedLinear, .rotate, .attend: false
+    case .embedPatches, .gatedLinear, .rotate, .attend: false
     }
   }
 
@@ -220,7 +238,18 @@ extension Int8Engine {
               rows: step.rows)))
         if isOrdinary { rotated = false }
         ready.remove(target)
-      case .embedPatches, .embedTokens, .copy, .gatherEnds: break
+      case .embedPatches:
+        let (layer, target) = (try float.patchEmbedding(), try quantized(.patches, rows))
+        let product = Int8Product(
+          layer: try weights.matrix(.patchEmbedding(.weight)), bias: nil, source: target,
+          target: try float.matrix(.tokens), accumulates: true, rows: .patches)
+        operations.append(
+          .embed(
+            layer,
+            .init(
+              source: layer.patches, columns: plan.width(of: .patches), operand: nil,
+              activation: nil, target: target), then: product))
+      case .embedTokens, .copy, .gatherEnds: break
       }
     }
   }
@@ -245,9 +274,7 @@ extension Int8Engine {
     _ slot: Slot, _ rows: [Slot: QuantizedRows]
   ) throws(DeclipError) -> QuantizedRows {
     guard let rows = rows[slot] else {
-      // A product of values that no attention has aggregated.
-      throw DeclipError(
-        .usage, "mode maskclip is not available in int8", remedy: "use --engine float")
+      throw DeclipError(.internal, "slot \(slot) was not placed for bytes")
     }
     return rows
   }
@@ -257,7 +284,7 @@ extension Int8Engine {
     accumulates: Bool = false
   ) throws(DeclipError) -> Int8Product {
     Int8Product(
-      layer: try weights.layer(layer),
+      layer: try weights.matrix(layer.role(.vision, .weight)),
       bias: weights.floats.optionalPointer(layer.role(.vision, .bias)), source: source,
       target: try float.matrix(target), accumulates: accumulates, rows: rows)
   }

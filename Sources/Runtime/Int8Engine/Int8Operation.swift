@@ -2,6 +2,8 @@ import Model
 
 /// A step of a plan that the int8 engine computes, bound to the addresses of its operands.
 enum Int8Operation {
+  /// The patches' pixels laid out and quantised, then their product added to the tokens.
+  case embed(FloatPatchEmbedding, Int8Quantization, then: Int8Product)
   /// A LayerNorm whose result goes on as bytes; before it the product of a gated network's
   /// operands, where there is one.
   case normalize(Int8Normalization)

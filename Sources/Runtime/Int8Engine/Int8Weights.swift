@@ -1,12 +1,12 @@
 import CKernels
 import Model
 
-/// The weights of a plan for the int8 engine: those of linear layers inside blocks as packed
-/// signed bytes with a scale for each output channel, everything else as float32.
+/// The weights of a plan for the int8 engine: matrices up to the head as packed signed bytes with a
+/// scale for each output channel, everything else as float32.
 public final class Int8Weights: Sendable {
   /// What is not quantised: embeddings, norms, biases, the projection to the shared space.
   let floats: FloatWeights
-  private let layers: [Step.Layer: Int8Layer]
+  private let layers: [TensorRole: Int8Layer]
   private let memory: AlignedMemory
 
   /// Reads and quantises the tensors that `plans` compute with.
@@ -16,21 +16,21 @@ public final class Int8Weights: Sendable {
   public init(
     _ source: some WeightSource, for plans: [Plan], pool: WorkerPool, kernels: Kernels
   ) throws(DeclipError) {
-    let products = Self.products(of: plans)
-    let matrices = Set(products.map { $0.role(.vision, .weight) })
+    let matrices = Self.matrices(of: plans)
     floats = try FloatWeights(
       source, roles: Set(plans.flatMap(\.roles)).subtracting(matrices), pool: pool)
 
-    var places: [(layer: Step.Layer, role: TensorRole, shape: [Int], offset: Int)] = []
+    var places: [(role: TensorRole, shape: [Int], offset: Int)] = []
     var size = 0
-    for layer in products {
-      let role = layer.role(.vision, .weight)
+    for role in matrices {
       guard let shape = source.architecture.tensors.first(where: { $0.role == role })?.shape,
-        let bytes = Int8Layer.byteCount(shape, kernels), bytes < Int.max / 4 - size
+        shape.count >= 2,
+        let bytes = Int8Layer.byteCount([shape[0], shape[1...].reduce(1, *)], kernels),
+        bytes < Int.max / 4 - size
       else {
         throw DeclipError(.badData, "is not part of the model", place: "tensor '\(role)'")
       }
-      places.append((layer, role, shape, size))
+      places.append((role, [shape[0], shape[1...].reduce(1, *)], size))
       size += bytes
     }
     let memory = try AlignedMemory(count: size)
@@ -49,36 +49,38 @@ public final class Int8Weights: Sendable {
         }
       }
     }
-    var layers: [Step.Layer: Int8Layer] = [:]
+    var layers: [TensorRole: Int8Layer] = [:]
     for (place, result) in zip(places, results) {
-      if let result { layers[place.layer] = try result.get() }
+      if let result { layers[place.role] = try result.get() }
     }
     self.layers = layers
     self.memory = memory
   }
 
-  /// The packed matrix of a layer.
-  func layer(_ layer: Step.Layer) throws(DeclipError) -> Int8Layer {
-    guard let packed = layers[layer] else {
-      throw DeclipError(.internal, "layer \(layer) was not loaded for this plan")
+  /// A packed matrix.
+  func matrix(_ role: TensorRole) throws(DeclipError) -> Int8Layer {
+    guard let packed = layers[role] else {
+      throw DeclipError(.internal, "was not loaded for this plan", place: "tensor '\(role)'")
     }
     return packed
   }
 
-  /// The linear layers inside blocks, without the projection to the shared space: it has a small
-  /// share of the work and decides the features' last digit.
-  private static func products(of plans: [Plan]) -> [Step.Layer] {
-    var layers: Set<Step.Layer> = []
+  /// The matrices that plans multiply by, in a fixed order.
+  private static func matrices(of plans: [Plan]) -> [TensorRole] {
+    var roles: Set<TensorRole> = []
     for step in plans.flatMap(\.steps) {
       switch step.operation {
-      case .linear(let layer, _, _, _, _) where layer.isInBlock: layers.insert(layer)
+      case .embedPatches: roles.insert(.patchEmbedding(.weight))
+      case .linear(let layer, _, _, _, _) where layer.isInBlock:
+        roles.insert(layer.role(.vision, .weight))
       case .gatedLinear:
-        layers.insert(.block(step.block ?? 0, .gate))
-        layers.insert(.block(step.block ?? 0, .up))
+        for layer in [BlockLayer.gate, .up] {
+          roles.insert(.block(.vision, index: step.block ?? 0, layer, .weight))
+        }
       default: break
       }
     }
-    return layers.sorted { "\($0)" < "\($1)" }
+    return roles.sorted { $0.description < $1.description }
   }
 }
 
