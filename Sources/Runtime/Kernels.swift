@@ -30,6 +30,24 @@ public struct Kernels: @unchecked Sendable {
     return Kernels(table.pointee)
   }
 
+  /// The multiply-accumulates a second that `pool`'s threads reach together with the instructions
+  /// of int8 products alone, operands in registers: what no product can pass.
+  public func int8Peak(_ pool: WorkerPool) -> Double {
+    var best = 0.0
+    let iterations: UInt64 = 2_000_000
+    for _ in 0..<5 {
+      var counts = [UInt64](repeating: 0, count: pool.threads)
+      let start = clock_gettime_nsec()
+      counts.withUnsafeMutableBufferPointer { counts in
+        nonisolated(unsafe) let counts = counts
+        pool.run(jobs: pool.threads) { counts[$0] = gemm.probe_peak(iterations) }
+      }
+      let seconds = Double(clock_gettime_nsec() - start) / 1e9
+      best = max(best, Double(counts.reduce(0, +)) / seconds)
+    }
+    return best
+  }
+
   /// Every kernel set that this processor runs, the portable one first.
   public static var available: [Kernels] {
     var list: [Kernels] = []

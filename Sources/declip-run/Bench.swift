@@ -57,24 +57,37 @@ struct Bench: ParsableCommand {
         + "engine \(options.engine.rawValue), mode \(mode.rawValue), input \(size), \(benchmark.tokens) tokens, "
         + "\(pool.threads) thread\(pool.threads == 1 ? "" : "s"), kernels "
         + "\(try Kernels.chosen().name)\n")
-    var table = Table([
-      ("part", .left), ("ms", .right), ("share", .right), ("GFLOP", .right), ("GFLOP/s", .right),
-    ])
-    for part in benchmark.parts {
-      let hasProducts = part.operations > 0
-      table.add([
-        part.kind.rawValue, Format.fixed(part.milliseconds, 2),
-        Format.percent(part.milliseconds / benchmark.median),
-        hasProducts ? Format.fixed(part.operations / 1e9, 2) : "",
-        hasProducts ? Format.fixed(part.operations / part.milliseconds / 1e6, 1) : "",
-      ])
+    let peak = options.engine == .int8 ? try Kernels.chosen().int8Peak(pool) : nil
+    // Integers are counted in multiply-accumulates, floats in operations, two for each of them.
+    let unit = peak == nil ? "GFLOP" : "GMAC"
+    var columns: [(String, Table.Alignment)] = [
+      ("part", .left), ("ms", .right), ("share", .right), (unit, .right), (unit + "/s", .right),
+    ]
+    if peak != nil { columns.append(("of peak", .right)) }
+    var table = Table(columns)
+    func rate(_ operations: Double, _ milliseconds: Double) -> [String] {
+      guard operations > 0 else { return Array(repeating: "", count: columns.count - 3) }
+      let count = peak == nil ? operations : operations / 2
+      let speed = count / milliseconds * 1e3
+      return [Format.fixed(count / 1e9, 2), Format.fixed(speed / 1e9, 1)]
+        + (peak.map { [Format.percent(speed / $0)] } ?? [])
     }
-    table.add([
-      "total", Format.fixed(benchmark.median, 2), "",
-      Format.fixed(benchmark.operations / 1e9, 2),
-      Format.fixed(benchmark.operations / benchmark.median / 1e6, 1),
-    ])
+    for part in benchmark.parts {
+      table.add(
+        [
+          part.kind.rawValue, Format.fixed(part.milliseconds, 2),
+          Format.percent(part.milliseconds / benchmark.median),
+        ] + rate(part.operations, part.milliseconds))
+    }
+    table.add(
+      ["total", Format.fixed(benchmark.median, 2), ""]
+        + rate(benchmark.operations, benchmark.median))
     print(table.text)
+    if let peak {
+      print(
+        "\npeak: \(Format.fixed(peak / 1e9, 0)) GMAC/s, the instructions of int8 products on "
+          + "registers (attention multiplies 16-bit integers, at half that rate)")
+    }
     print(
       "\nmedian of \(benchmark.runs.count) runs \(Format.fixed(benchmark.median, 1)) ms "
         + "(\(Format.fixed(benchmark.runs.min() ?? 0, 1)) to "

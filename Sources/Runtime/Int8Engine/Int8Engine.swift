@@ -26,8 +26,11 @@ extension FloatEngine: VisionEngine {}
 /// the head are float32; a `FloatEngine` does them in the same memory.
 /// Running allocates nothing.
 public final class Int8Engine: VisionEngine {
+  /// The plan that the engine walks.
   public let plan: Plan
+  /// Nanoseconds that each step of the last run took.
   public var durations: [UInt64] { float.durations }
+  /// The bytes of memory that the plan's buffers take.
   public var arenaSize: Int { float.arenaSize + memory.count }
 
   let float: FloatEngine
@@ -83,8 +86,12 @@ public final class Int8Engine: VisionEngine {
     try bind(rows)
   }
 
+  /// The rows of an output of the last run, row-major, `plan.width(of:)` columns each.
   public func output(_ slot: Slot) -> [Float] { float.output(slot) }
 
+  /// Runs the plan on `[3, height, width]` normalised pixels of its size.
+  ///
+  /// Throws `internal` where the number of pixels is another.
   public func run(pixels: UnsafeBufferPointer<Float>) throws(DeclipError) {
     try float.run(pixels: pixels, perform: perform)
   }
