@@ -6,7 +6,7 @@ BUILD := .build/release
 # Tests have a build folder of their own: alternating in one rebuilds everything.
 TEST_BUILD := .build-test
 
-.PHONY: demo test build packages lint format onnx-proto clean
+.PHONY: demo test test-large build packages lint format onnx-proto clean
 
 ## demo: convert the demo model and label the demo picture
 demo: build
@@ -19,6 +19,10 @@ demo: build
 ## test: run the whole test suite
 test: packages
 	swift test -c release --scratch-path $(TEST_BUILD)
+
+## test-large: convert models of full size and print figures (needs Python, see the script)
+test-large: build
+	fixtures/large/test_large.sh
 
 ## build: build the command lines
 build: packages

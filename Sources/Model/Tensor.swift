@@ -48,21 +48,24 @@ public struct Tensor: Sendable {
     return Tensor(dataType: dataType, shape: [range.count] + shape.dropFirst(), bytes: part)
   }
 
-  /// A copy of a matrix `[rows, columns]` as `[columns, rows]`; nil for any other rank.
-  public func transposed() -> Tensor? {
+  /// A copy of a matrix `[rows, columns]` as `[columns, rows]`, or of some of its columns; nil for
+  /// any other rank and for columns that are not there.
+  public func transposed(columns range: Range<Int>? = nil) -> Tensor? {
     guard shape.count == 2 else { return nil }
     let (rows, columns, width) = (shape[0], shape[1], dataType.byteWidth)
-    let copy = ByteView(count: bytes.count) { target in
+    let range = range ?? 0..<columns
+    guard range.lowerBound >= 0, range.upperBound <= columns else { return nil }
+    let copy = ByteView(count: rows * range.count * width) { target in
       bytes.withUnsafeBytes { source in
         for row in 0..<rows {
-          for column in 0..<columns {
+          for column in range {
             let from = (row * columns + column) * width
-            let to = (column * rows + row) * width
+            let to = ((column - range.lowerBound) * rows + row) * width
             for byte in 0..<width { target[to + byte] = source[from + byte] }
           }
         }
       }
     }
-    return Tensor(dataType: dataType, shape: [columns, rows], bytes: copy)
+    return Tensor(dataType: dataType, shape: [range.count, rows], bytes: copy)
   }
 }

@@ -14,6 +14,6 @@ struct DeclipConvert: ParsableCommand {
       OpenAI and OpenCLIP, Hugging Face CLIPModel, EVA02-CLIP and DeCLIP, and its timm twin.
       """,
     version: DeclipVersion.current,
-    subcommands: [Import.self, Inspect.self, Check.self],
+    subcommands: [Import.self, Inspect.self, Check.self, Diff.self],
     defaultSubcommand: Import.self)
 }

@@ -29,8 +29,7 @@ struct ONNXTensors {
       columns.lowerBound + layer.range.lowerBound..<columns.upperBound + layer.range.lowerBound
     // Copied, the file's pages are not needed again.
     defer { if layer.isTransposed { matrix.bytes.releasePages() } }
-    guard let whole = layer.isTransposed ? matrix.transposed() : matrix,
-      let weight = whole.rows(rows)
+    guard let weight = layer.isTransposed ? matrix.transposed(columns: rows) : matrix.rows(rows)
     else {
       throw DeclipError(.internal, "its rows \(rows) cannot be taken", place: layer.node.place)
     }
