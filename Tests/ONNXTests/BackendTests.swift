@@ -1,3 +1,4 @@
+import Foundation
 import Model
 import Testing
 
@@ -89,5 +90,16 @@ import Testing
       return nil
     default: return "kinds differ"
     }
+  }
+}
+
+/// The page that errors send people to.
+@Suite struct CoveragePageTests {
+  @Test func pageNamesEveryOperator() throws {
+    let page = try String(
+      contentsOf: goldens.deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appending(path: "formats/onnx-coverage.md"), encoding: .utf8)
+    let words = Set(page.split { !$0.isLetter && !$0.isNumber }.map(String.init))
+    for name in Interpreter.supportedOperators { #expect(words.contains(name), "\(name)") }
   }
 }
