@@ -13,8 +13,8 @@ struct TorchTensorReader {
   init(_ archive: ZipArchive, prefix: String, fileCount: Int) {
     self.archive = archive
     self.prefix = prefix
-    let (quadruple, overflow) = fileCount.multipliedReportingOverflow(by: 4)
-    copyBudget = overflow ? .max : max(quadruple, 16 << 20)
+    let (double, overflow) = fileCount.multipliedReportingOverflow(by: 2)
+    copyBudget = overflow ? .max : max(double, 16 << 20)
   }
 
   /// The tensor of that name, checked against the storage that is there.

@@ -33,7 +33,7 @@ public final class FloatEngine {
   var packedTexts: PackedTexts
 
   /// The rows of attention scores that a thread works on at a time.
-  static let scoreRows = 64
+  static let scoreRows = 192
 
   /// Places a plan in memory and binds its steps to weights.
   ///
