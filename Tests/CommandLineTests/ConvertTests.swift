@@ -41,6 +41,36 @@ import Testing
         == Data(contentsOf: URL(filePath: folder("b"))))
   }
 
+  @Test func diffNamesTensorsThatDiffer() throws {
+    let (first, second) = (folder("first.declip"), folder("second.declip"))
+    #expect(try convert(golden, "-o", first).status == 0)
+    #expect(try convert(golden, "-o", second, "--compression", "none").status == 0)
+    let equal = try convert("diff", first, second)
+    #expect(equal.status == 0)
+    #expect(equal.output.hasSuffix(" tensors, all equal\n"))
+    #expect(equal.output.split(separator: "\n").count == 1)
+
+    // The last byte of a safetensors file is the last tensor's sign and exponent.
+    var bytes = try Data(contentsOf: URL(filePath: golden))
+    bytes[bytes.count - 1] ^= 0x80
+    let changed = folder("changed.safetensors")
+    try bytes.write(to: URL(filePath: changed))
+    #expect(try convert(changed, "-o", second, "--force").status == 0)
+    let different = try convert("diff", first, second)
+    #expect(different.status == 1)
+    let lines = different.output.split(separator: "\n")
+    #expect(lines.count == 2)
+    #expect(lines.first?.contains(": 1 of ") == true)
+    #expect(lines.first?.contains(" elements, by up to ") == true)
+    #expect(lines.last?.hasPrefix("1 of ") == true)
+
+    #expect(try convert(golden, "-o", second, "--vision-only", "--force").status == 0)
+    let fewer = try convert("diff", first, second)
+    #expect(fewer.status == 1)
+    #expect(fewer.output.contains("only in \(first)"))
+    #expect(try convert("diff", first, folder("none.declip")).status == 66)
+  }
+
   @Test func damageIsReportedByNameWithExitCode65() throws {
     let file = folder("damaged.declip")
     #expect(try convert(golden, "-o", file).status == 0)

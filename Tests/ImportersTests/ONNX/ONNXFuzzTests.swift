@@ -80,4 +80,84 @@ import Testing
       #expect(throws: DeclipError.self) { try Interpreter(model).run([:]) }
     }
   }
+
+  // MARK: - Bombs
+
+  private func model(_ nodes: [Node], _ initializers: [String: StoredTensor]) -> ONNXModel {
+    ONNXModel(
+      irVersion: 8, producer: "", opset: 17,
+      graph: Graph(
+        nodes: nodes, initializers: initializers, inputs: [],
+        outputs: [ValueDescription(name: "x\(nodes.count)", elementType: .float32, shape: nil)]),
+      files: [])
+  }
+
+  private func chain(_ count: Int, _ operation: String, inputs: Int) -> [Node] {
+    (0..<count).map { index in
+      Node(
+        name: "n\(index)", operation: operation, domain: "",
+        inputs: [String](repeating: "x\(index)", count: inputs), outputs: ["x\(index + 1)"],
+        attributes: operation == "Concat" ? ["axis": .integer(0)] : [:], metadata: [:])
+    }
+  }
+
+  private let four = StoredTensor(
+    name: "x0", elementType: .float32, shape: [4], bytes: ByteView([UInt8](repeating: 0, count: 16))
+  )
+
+  /// Each node doubles what it is given: 2^62 elements from sixteen bytes.
+  @Test(.timeLimit(.minutes(1))) func doublingIsRefused() {
+    let bomb = model(chain(60, "Concat", inputs: 2), ["x0": four])
+    let error = #expect(throws: DeclipError.self) { try Interpreter(bomb).run([:]) }
+    #expect(error?.kind == .badData)
+    #expect(error?.place?.contains("(Concat)") == true)
+  }
+
+  /// A sum whose terms all stay alive, each of them small.
+  @Test(.timeLimit(.minutes(1))) func manyLivingValuesAreRefused() {
+    let count = 1 << 20
+    var nodes = (0..<64).map { index in
+      Node(
+        name: "n\(index)", operation: "ConstantOfShape", domain: "", inputs: ["s"],
+        outputs: ["y\(index)"], attributes: [:], metadata: [:])
+    }
+    nodes.append(
+      Node(
+        name: "sum", operation: "Sum", domain: "", inputs: (0..<64).map { "y\($0)" },
+        outputs: ["x65"], attributes: [:], metadata: [:]))
+    let size = StoredTensor(
+      name: "s", elementType: .int64, shape: [1], bytes: ByteView(littleEndian(Int64(count))))
+    let error = #expect(throws: DeclipError.self) {
+      try Interpreter(model(nodes, ["s": size])).run([:])
+    }
+    #expect(error?.problem.hasPrefix("the graph's values take more than") == true)
+  }
+
+  /// A hundred thousand nodes in a row: neither the stack nor quadratic time suffers.
+  @Test(.timeLimit(.minutes(1))) func deepGraphsTakeLinearTime() throws {
+    let deep = model(chain(100_000, "Relu", inputs: 1), ["x0": four])
+    #expect(try Interpreter(deep).run([:])["x100000"]?.shape == [4])
+  }
+
+  /// Graphs inside attributes inside graphs, 20,000 levels: skipped, not descended into.
+  @Test(.timeLimit(.minutes(1))) func nestedGraphsAreNotFollowed() {
+    func field(_ number: UInt8, _ content: [UInt8]) -> [UInt8] {
+      var (length, rest): ([UInt8], Int) = ([], content.count)
+      while rest >= 0x80 {
+        length.append(UInt8(rest & 0x7f) | 0x80)
+        rest >>= 7
+      }
+      return [number << 3 | 2] + length + [UInt8(rest)] + content
+    }
+    var graph: [UInt8] = []
+    for _ in 0..<20_000 {
+      // graph.node.attribute.g
+      graph = field(1, field(4, Array("If".utf8)) + field(5, field(6, graph)))
+    }
+    let bytes = [0x08, 8] + field(8, [0x10, 17]) + field(7, graph)
+    #expect(throws: DeclipError.self) {
+      let model = try ONNXFile.read(ByteView(bytes), path: "")
+      _ = try ONNXImporter.read(model, options: ImportOptions())
+    }
+  }
 }
