@@ -1,9 +1,10 @@
 // The walk over a product's tiles, the same for every instruction set. The file that includes this
 // defines
 //   TARGET        function attributes of the instruction set,
+//   GROUP         terms that stand together in packed weights,
 //   TILE_ROWS     rows of the largest tile,
 //   TILE_PANELS   panels of 16 columns of the largest tile,
-// and, after it, `tile_run`, which computes one tile of up to that size from registers.
+// and, after it, `tile_part`, which computes one tile of up to that size from registers.
 //
 // Blocks of rows stay in the second-level cache while the panels pass by; a tile's panels stay in
 // the first level while the rows of a block pass by. K is never split: the sums of a tile live in
@@ -40,8 +41,25 @@ typedef struct tile_input {
     declip_int8_range range;
 } tile_input;
 
-TARGET static void tile_run(size_t rows, size_t panels, const tile_input *in,
-                            const tile_output *out);
+// Computes a tile of as many of the `rows` as it has a size for; returns how many.
+INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const tile_output *out);
+
+TARGET static void tile_run(size_t rows, size_t panels, const tile_input *input,
+                            const tile_output *output) {
+    tile_input in = *input;
+    tile_output out = *output;
+    while (rows) {
+        size_t done = tile_part(rows, panels, &in, &out);
+        rows -= done;
+        in.a += done * in.a_stride;
+        if (out.sums) {
+            out.sums += done * out.stride;
+        } else {
+            out.floats += done * out.stride;
+            if (out.row_scale) out.row_scale += done;
+        }
+    }
+}
 
 static size_t padded_k(size_t k) {
     return (k + DECLIP_INT8_ROW_MULTIPLE - 1) / DECLIP_INT8_ROW_MULTIPLE * DECLIP_INT8_ROW_MULTIPLE;
@@ -51,15 +69,15 @@ static size_t packed_size(size_t n, size_t k) {
     return (n + PANEL - 1) / PANEL * PANEL * padded_k(k);
 }
 
-static void pack_groups(const int8_t *weights, size_t n, size_t k, size_t group, int8_t *packed,
-                        int32_t *column_sums) {
+static void pack_weights(const int8_t *weights, size_t n, size_t k, int8_t *packed,
+                         int32_t *column_sums) {
     size_t padded = padded_k(k);
     memset(packed, 0, packed_size(n, k));
     for (size_t c = 0; c < n; c++, weights += k) {
-        int8_t *channel = packed + c / PANEL * PANEL * padded + c % PANEL * group;
+        int8_t *channel = packed + c / PANEL * PANEL * padded + c % PANEL * GROUP;
         int32_t sum = 0;
         for (size_t i = 0; i < k; i++) {
-            channel[i / group * PANEL * group + i % group] = weights[i];
+            channel[i / GROUP * PANEL * GROUP + i % GROUP] = weights[i];
             sum += weights[i];
         }
         column_sums[c] = sum;

@@ -1,5 +1,6 @@
 // What the products on 256-bit registers share: tiles of one panel, two registers of sums to a row.
 // The file that includes this defines TARGET and, after it, `tile_part`.
+#define GROUP 4
 #define TILE_PANELS 1
 #include "int8_gemm.h"
 #include "int8_tables.h"
@@ -33,32 +34,6 @@ INLINE void finish(const size_t R, __m256i sums[TILE_ROWS][2], const tile_output
             v = _mm256_fmadd_ps(v, _mm256_mul_ps(row, scale), bias);
             if (out->accumulate) v = _mm256_add_ps(v, _mm256_loadu_ps(place));
             _mm256_storeu_ps(place, v);
-        }
-    }
-}
-
-static void pack_weights(const int8_t *weights, size_t n, size_t k, int8_t *packed,
-                         int32_t *column_sums) {
-    pack_groups(weights, n, k, 4, packed, column_sums);
-}
-
-// Computes a tile of as many of the `rows` as it has a size for; returns how many.
-INLINE size_t tile_part(size_t rows, const tile_input *in, const tile_output *out);
-
-TARGET static void tile_run(size_t rows, size_t panels, const tile_input *input,
-                            const tile_output *output) {
-    (void)panels;
-    tile_input in = *input;
-    tile_output out = *output;
-    while (rows) {
-        size_t done = tile_part(rows, &in, &out);
-        rows -= done;
-        in.a += done * in.a_stride;
-        if (out.sums) {
-            out.sums += done * out.stride;
-        } else {
-            out.floats += done * out.stride;
-            if (out.row_scale) out.row_scale += done;
         }
     }
 }

@@ -77,7 +77,8 @@ INLINE void wide_tile(const size_t R, const tile_input *in, const tile_output *o
     finish(R, whole, out);
 }
 
-INLINE size_t tile_part(size_t rows, const tile_input *in, const tile_output *out) {
+INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const tile_output *out) {
+    (void)panels;
     if (in->range == DECLIP_INT8_U8S8) {
         if (rows >= 2) return wide_tile(2, in, out), 2;
         return wide_tile(1, in, out), 1;
@@ -105,7 +106,7 @@ TARGET static uint64_t probe_peak(uint64_t iterations) {
 }
 
 const declip_int8_gemm declip_int8_gemm_avx2 = {
-    4, 0, packed_size, pack_weights, u8s8_s32, u8s8_f32, probe_peak,
+    GROUP, 0, packed_size, pack_weights, u8s8_s32, u8s8_f32, probe_peak,
 };
 #else
 typedef int declip_int8_gemm_avx2_is_not_built; // an empty translation unit is not C

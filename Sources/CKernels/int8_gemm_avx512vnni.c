@@ -6,17 +6,13 @@
 // multiplier is the only busy unit. The 32 columns of a panel pair take 24 KiB at K = 768.
 #if defined(__x86_64__)
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+#define GROUP 4
 #define TILE_ROWS 12
 #define TILE_PANELS 2
 #include "int8_gemm.h"
 #include "int8_tables.h"
 
 #include <immintrin.h>
-
-static void pack_weights(const int8_t *weights, size_t n, size_t k, int8_t *packed,
-                         int32_t *column_sums) {
-    pack_groups(weights, n, k, 4, packed, column_sums);
-}
 
 // One row's step: four terms times the weights of one or two panels. In assembly because the
 // compiler, left alone, loads the terms of all rows first and runs out of registers.
@@ -101,8 +97,7 @@ INLINE void tile(const size_t R, const size_t P, const tile_input *in, const til
     finish(R, P, sums, out);
 }
 
-// Up to `rows` rows of the tile; returns how many.
-INLINE size_t tile_part(size_t rows, const size_t P, const tile_input *in, const tile_output *out) {
+INLINE size_t tile_rows(size_t rows, const size_t P, const tile_input *in, const tile_output *out) {
     if (rows >= 12) return tile(12, P, in, out), 12;
     if (rows >= 8) return tile(8, P, in, out), 8;
     if (rows >= 4) return tile(4, P, in, out), 4;
@@ -110,21 +105,8 @@ INLINE size_t tile_part(size_t rows, const size_t P, const tile_input *in, const
     return tile(1, P, in, out), 1;
 }
 
-TARGET static void tile_run(size_t rows, size_t panels, const tile_input *input,
-                            const tile_output *output) {
-    tile_input in = *input;
-    tile_output out = *output;
-    while (rows) {
-        size_t done = panels > 1 ? tile_part(rows, 2, &in, &out) : tile_part(rows, 1, &in, &out);
-        rows -= done;
-        in.a += done * in.a_stride;
-        if (out.sums) {
-            out.sums += done * out.stride;
-        } else {
-            out.floats += done * out.stride;
-            if (out.row_scale) out.row_scale += done;
-        }
-    }
+INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const tile_output *out) {
+    return panels > 1 ? tile_rows(rows, 2, in, out) : tile_rows(rows, 1, in, out);
 }
 
 TARGET static uint64_t probe_peak(uint64_t iterations) {
@@ -138,7 +120,7 @@ TARGET static uint64_t probe_peak(uint64_t iterations) {
 }
 
 const declip_int8_gemm declip_int8_gemm_avx512vnni = {
-    4, 1, packed_size, pack_weights, u8s8_s32, u8s8_f32, probe_peak,
+    GROUP, 1, packed_size, pack_weights, u8s8_s32, u8s8_f32, probe_peak,
 };
 #else
 typedef int declip_int8_gemm_avx512vnni_is_not_built; // an empty translation unit is not C

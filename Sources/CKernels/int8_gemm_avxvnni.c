@@ -43,7 +43,8 @@ INLINE void tile(const size_t R, const tile_input *in, const tile_output *out) {
     finish(R, sums, out);
 }
 
-INLINE size_t tile_part(size_t rows, const tile_input *in, const tile_output *out) {
+INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const tile_output *out) {
+    (void)panels;
     if (rows >= 6) return tile(6, in, out), 6;
     if (rows >= 4) return tile(4, in, out), 4;
     if (rows >= 2) return tile(2, in, out), 2;
@@ -62,7 +63,7 @@ TARGET static uint64_t probe_peak(uint64_t iterations) {
 }
 
 const declip_int8_gemm declip_int8_gemm_avxvnni = {
-    4, 1, packed_size, pack_weights, u8s8_s32, u8s8_f32, probe_peak,
+    GROUP, 1, packed_size, pack_weights, u8s8_s32, u8s8_f32, probe_peak,
 };
 #else
 typedef int declip_int8_gemm_avxvnni_is_not_built; // an empty translation unit is not C

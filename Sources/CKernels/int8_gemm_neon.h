@@ -15,11 +15,6 @@ INLINE void tile_sums(const size_t R, const tile_input *in, int32x4_t sums[TILE_
 // The instructions of a step on registers alone.
 INLINE void probe_step(int32x4_t sums[16]);
 
-static void pack_weights(const int8_t *weights, size_t n, size_t k, int8_t *packed,
-                         int32_t *column_sums) {
-    pack_groups(weights, n, k, GROUP, packed, column_sums);
-}
-
 // Integers without an epilogue carry no column sums; these are summed anew.
 INLINE void finish_integers(const size_t R, const tile_input *in, int32x4_t sums[TILE_ROWS][4],
                             const tile_output *out) {
@@ -67,29 +62,12 @@ INLINE void tile(const size_t R, const tile_input *in, const tile_output *out) {
     }
 }
 
-INLINE size_t tile_part(size_t rows, const tile_input *in, const tile_output *out) {
+INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const tile_output *out) {
+    (void)panels;
     if (rows >= TILE_ROWS) return tile(TILE_ROWS, in, out), TILE_ROWS;
     if (rows >= 4) return tile(4, in, out), 4;
     if (rows >= 2) return tile(2, in, out), 2;
     return tile(1, in, out), 1;
-}
-
-TARGET static void tile_run(size_t rows, size_t panels, const tile_input *input,
-                            const tile_output *output) {
-    (void)panels;
-    tile_input in = *input;
-    tile_output out = *output;
-    while (rows) {
-        size_t done = tile_part(rows, &in, &out);
-        rows -= done;
-        in.a += done * in.a_stride;
-        if (out.sums) {
-            out.sums += done * out.stride;
-        } else {
-            out.floats += done * out.stride;
-            if (out.row_scale) out.row_scale += done;
-        }
-    }
 }
 
 TARGET static uint64_t probe_peak(uint64_t iterations) {
