@@ -142,4 +142,33 @@ import Vision
           == "mode all is not available in int8; use --engine float, or mode csa")
     }
   }
+
+  /// Weights that no scale suits: not a number is refused by name, too small becomes nothing.
+  @Test func extremeWeightsAreRefusedOrVanish() throws {
+    var (checkpoint, pixels, input) = try demo(112)
+    let kernels = try Kernels.chosen()
+    let role = TensorRole.block(.vision, index: 0, .up, .weight)
+    let shape = try #require(checkpoint.tensors[role]).shape
+    func weights(_ value: Float) throws -> Tensor {
+      let values = [Float](repeating: value, count: shape.reduce(1, *))
+      let bytes = values.withUnsafeBytes { Array($0) }
+      return try #require(Tensor(dataType: .float32, shape: shape, bytes: ByteView(bytes)))
+    }
+    for value in [Float.nan, .infinity, -.infinity] {
+      checkpoint.tensors[role] = try weights(value)
+      do {
+        _ = try features(checkpoint, pixels, input, mode: .qq, int8: true, kernels: kernels)
+        Issue.record("\(value) was taken")
+      } catch let error as DeclipError {
+        #expect(error.description == "tensor '\(role)': holds values that are not finite")
+      }
+    }
+    for value in [Float.leastNonzeroMagnitude, 1e-37, 0] {
+      checkpoint.tensors[role] = try weights(value)
+      let result = try features(
+        checkpoint, pixels, input, mode: .qq, int8: true, kernels: kernels)
+      let isFinite = result.allSatisfy { $0.isFinite }
+      #expect(isFinite, "\(value)")
+    }
+  }
 }

@@ -125,14 +125,18 @@ struct Int8Layer: @unchecked Sendable {
     var quantized = [Int8](repeating: 0, count: outputs * inputs)
     for row in 0..<outputs {
       let range = row * inputs..<(row + 1) * inputs
-      var largest: Float = 0
-      for index in range { largest = max(largest, abs(values[index])) }
-      guard largest.isFinite else {
+      var (largest, isFinite) = (Float(0), true)
+      for index in range {
+        largest = max(largest, abs(values[index]))
+        isFinite = isFinite && values[index].isFinite
+      }
+      guard isFinite else {
         throw DeclipError(
           .badData, "holds values that are not finite", place: "tensor '\(role)'")
       }
       scales[row] = largest / 127
-      let inverse = largest > 0 ? 127 / largest : 0
+      // Of a channel too small for its scale to have an inverse nothing is left.
+      let inverse = largest > 127 / Float.greatestFiniteMagnitude ? 127 / largest : 0
       for index in range { quantized[index] = Int8((values[index] * inverse).rounded()) }
     }
     kernels.gemm.pack_weights(quantized, outputs, inputs, target, sums)
