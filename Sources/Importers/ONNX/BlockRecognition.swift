@@ -150,13 +150,7 @@ struct BlockRecognition {
     _ norm: NormLayer, to end: String, _ place: String
   ) throws(DeclipError) -> RecognisedBlock.Attention {
     let start = graph.root(norm.output)
-    guard let output = layers.linear(computing: end), output.outputs == width else {
-      throw DeclipError(
-        .badData, "its attention ends at \(name(of: end))", place: place,
-        expected: "a linear layer of \(width) columns")
-    }
-    let innerNorm = layers.norm(computing: output.input)
-    let aggregate = innerNorm?.input ?? output.input
+    let (output, innerNorm, aggregate) = try lastLayer(of: "its attention", at: end, place)
     let between = nodes(from: start, to: aggregate)
     let cores = between.compactMap { node -> AttentionProbe.Core? in
       switch node.operation {
@@ -297,13 +291,7 @@ struct BlockRecognition {
     _ norm: NormLayer, to end: String, _ place: String
   ) throws(DeclipError) -> RecognisedBlock.FeedForward {
     let start = graph.root(norm.output)
-    guard let down = layers.linear(computing: end), down.outputs == width else {
-      throw DeclipError(
-        .badData, "its feed-forward network ends at \(name(of: end))", place: place,
-        expected: "a linear layer of \(width) columns")
-    }
-    let innerNorm = layers.norm(computing: down.input)
-    let hidden = innerNorm?.input ?? down.input
+    let (down, innerNorm, hidden) = try lastLayer(of: "its feed-forward network", at: end, place)
     let made = Set(nodes(from: start, to: hidden).flatMap(\.outputs))
     let first = layers.linears(reading: start).filter { made.contains($0.node.outputs[0]) }
     let probe = ActivationProbe(graph: graph, place: place)
@@ -328,7 +316,17 @@ struct BlockRecognition {
     }
   }
 
-  private func name(of value: String) -> String {
-    graph.producer(of: value)?.place ?? "'\(value)'"
+  /// The linear layer that ends a branch, the norm right before it, and what comes before both.
+  private func lastLayer(
+    of branch: String, at end: String, _ place: String
+  ) throws(DeclipError) -> (layer: LinearLayer, innerNorm: NormLayer?, source: String) {
+    guard let layer = layers.linear(computing: end), layer.outputs == width else {
+      let name = graph.producer(of: end)?.place ?? "'\(end)'"
+      throw DeclipError(
+        .badData, "\(branch) ends at \(name)", place: place,
+        expected: "a linear layer of \(width) columns")
+    }
+    let innerNorm = layers.norm(computing: layer.input)
+    return (layer, innerNorm, innerNorm?.input ?? layer.input)
   }
 }

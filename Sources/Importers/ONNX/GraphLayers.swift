@@ -52,7 +52,7 @@ struct GraphLayers {
   private var normsByOutput: [String: Int] = [:]
 
   init(_ graph: TracedGraph) throws(DeclipError) {
-    for node in graph.model.graph.nodes {
+    for node in graph.nodes {
       if let parts = Self.linear(node, graph) {
         for layer in parts {
           linearsByInput[layer.input, default: []].append(linears.count)

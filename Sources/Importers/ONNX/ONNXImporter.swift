@@ -53,12 +53,12 @@ private struct Assembly {
     let attention = vision.blocks[0].attention
     let isEVA = attention.rotary != nil || attention.innerNorm != nil
     let mode = vision.blocks.last?.feedForward == nil ? vision.blocks.last?.attention.mode : nil
-    let (transformer, _) = try transformer(vision, .vision)
     let architecture = Architecture(
       family: isEVA ? .eva02 : .clip, embeddingSize: vision.projection.outputs,
       logitScale: logitScale(text != nil),
       vision: VisionTower(
-        transformer: transformer, patchSize: patches.patchSize, nativeGrid: patches.grid,
+        transformer: try transformer(vision, .vision), patchSize: patches.patchSize,
+        nativeGrid: patches.grid,
         hasPatchBias: patches.convolution.inputs.count > 2, hasPreNorm: vision.preNorm != nil,
         hasProjectionBias: vision.projection.bias != nil, rotary: attention.rotary,
         exportedMode: mode),
@@ -87,7 +87,7 @@ private struct Assembly {
 
   private func transformer(
     _ tower: RecognisedTower, _ kind: Tower
-  ) throws(DeclipError) -> (Transformer, isCausal: Bool) {
+  ) throws(DeclipError) -> Transformer {
     let first = tower.blocks[0]
     guard let feedForward = first.feedForward ?? tower.blocks.compactMap(\.feedForward).first else {
       throw DeclipError(
@@ -103,7 +103,7 @@ private struct Assembly {
     for (index, block) in tower.blocks.enumerated() {
       try check(block, transformer, first.attention, "\(kind.rawValue) block \(index)", kind)
     }
-    return (transformer, first.attention.isCausal)
+    return transformer
   }
 
   /// Throws where a block differs from the first in more than its weights.
@@ -145,18 +145,17 @@ private struct Assembly {
   private func textTower(
     _ tower: RecognisedTower, _ table: String
   ) throws(DeclipError) -> TextTower {
-    let (transformer, _) = try transformer(tower, .text)
-    guard tower.projection.outputs > 0, let rows = graph.shapes[table]?.first else {
+    guard let rows = graph.shapes[table]?.first else {
       throw DeclipError(.internal, "has no token table", place: "text tower")
     }
     return TextTower(
-      transformer: transformer, contextLength: tower.tokens, vocabularySize: rows,
+      transformer: try transformer(tower, .text), contextLength: tower.tokens, vocabularySize: rows,
       hasProjectionBias: tower.projection.bias != nil, pooledToken: pooledToken())
   }
 
   /// The id that an Equal compares token ids with, where texts are pooled at its first place.
   private func pooledToken() -> Int? {
-    for node in graph.model.graph.nodes where node.operation == "ArgMax" {
+    for node in graph.nodes where node.operation == "ArgMax" {
       var open = [node.inputs[0]]
       for _ in 0..<8 {
         guard let value = open.popLast(), let producer = graph.producer(of: value) else { break }

@@ -129,7 +129,8 @@ struct TraceInputs {
     if let side = sides.max() { return side }
     // A table of patches that the graph lays out as a picture first; layers are never reshaped.
     return graph.nodes.lazy.filter { $0.operation == "Reshape" }.compactMap { node -> Int? in
-      guard let shape = constants[node.inputs[0]], shape.count >= 2, shape.last == width,
+      guard let shape = node.inputs.first.flatMap({ constants[$0] }), shape.count >= 2,
+        shape.last == width,
         let side = squareRoot(of: shape[shape.count - 2]), side > 1
       else { return nil }
       return side * weight[2]

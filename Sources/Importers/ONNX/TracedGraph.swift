@@ -17,9 +17,13 @@ struct TracedGraph {
   let shapes: [String: [Int]]
   /// The element type of every value that was computed.
   let types: [String: ElementType]
+  /// The nodes that the outputs need, in the order of the graph: they were run, so each has the
+  /// operands that its operator asks for, and an output. Nothing is known of any other node.
+  let nodes: [Node]
   private let constants: Set<String>
-  /// Constants of few elements, kept because tables and masks are made of them again and again.
-  private let small: [String: Value]
+  /// The inputs, and constants of few elements, kept because tables and masks are made of them
+  /// again and again.
+  private let known: [String: Value]
   private let producers: [String: Int]
   private let roots: [String: String]
   private let readers: [String: [Reader]]
@@ -54,12 +58,13 @@ struct TracedGraph {
     self.shapes = shapes
     self.types = types
     self.constants = constants
-    self.small = small
+    known = inputs.merging(small) { first, _ in first }
+    nodes = model.graph.nodes.filter { $0.outputs.contains { shapes[$0] != nil } }
 
     var producers: [String: Int] = [:]
     var roots: [String: String] = [:]
     var readers: [String: [Reader]] = [:]
-    for (index, node) in model.graph.nodes.enumerated() {
+    for (index, node) in nodes.enumerated() {
       for output in node.outputs { producers[output] = index }
       for (place, input) in node.inputs.enumerated() where !constants.contains(input) {
         if !Self.layout.contains(node.operation) || place > 0 {
@@ -90,11 +95,11 @@ struct TracedGraph {
 
   /// The node that computes the root of a value; nil for inputs and constants.
   func producer(of name: String) -> Node? {
-    producers[root(name)].map { model.graph.nodes[$0] }
+    producers[root(name)].map { nodes[$0] }
   }
 
   /// The node that computes a value under exactly this name.
-  func directProducer(of name: String) -> Node? { producers[name].map { model.graph.nodes[$0] } }
+  func directProducer(of name: String) -> Node? { producers[name].map { nodes[$0] } }
 
   /// The nodes that read the elements of a value, in the order of the graph.
   func readers(of name: String) -> [Reader] { readers[root(name)] ?? [] }
@@ -111,8 +116,7 @@ struct TracedGraph {
   func evaluate(
     _ targets: [String], given: [String: Value]
   ) throws(DeclipError) -> [String: Value] {
-    let all = inputs.merging(small) { first, _ in first }.merging(given) { _, second in second }
-    return try interpreter.run(all, targets: targets)
+    try interpreter.run(known.merging(given) { _, second in second }, targets: targets)
   }
 
   /// The floats of a constant.

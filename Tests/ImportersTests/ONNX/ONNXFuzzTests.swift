@@ -81,6 +81,30 @@ import Testing
     }
   }
 
+  /// Nodes that no output needs were never run; whatever they lack must not be asked for.
+  @Test func deadNodesAreLeftAlone() throws {
+    let url = ONNXImporterTests.folder.appending(path: "openclip-both-legacy17.onnx")
+    let whole = try ONNXFile.read(path: url.path)
+    let dead = ["ArgMax", "Reshape", "Add", "Sub", "ReduceMean", "MatMul", "Conv"].map {
+      Node(
+        name: "dead", operation: $0, domain: "", inputs: [], outputs: [], attributes: [:],
+        metadata: [:])
+    }
+    let readers = ["Add", "Concat", "Softmax"].map {
+      Node(
+        name: "dead", operation: $0, domain: "", inputs: ["pixel_values", "pixel_values"],
+        outputs: [], attributes: [:], metadata: [:])
+    }
+    let graph = Graph(
+      nodes: dead + readers + whole.graph.nodes, initializers: whole.graph.initializers,
+      inputs: whole.graph.inputs, outputs: whole.graph.outputs)
+    let model = ONNXModel(
+      irVersion: whole.irVersion, producer: "", opset: whole.opset, graph: graph,
+      files: whole.files)
+    let (checkpoint, _) = try ONNXImporter.read(model, options: ImportOptions())
+    #expect(checkpoint.tensors.count == checkpoint.architecture.tensors.count)
+  }
+
   // MARK: - Bombs
 
   private func model(_ nodes: [Node], _ initializers: [String: StoredTensor]) -> ONNXModel {
