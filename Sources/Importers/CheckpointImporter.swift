@@ -28,10 +28,9 @@ public enum CheckpointImporter {
   ) throws(DeclipError) -> (checkpoint: Checkpoint, reference: ReferenceGraph?) {
     let path = try Path.isFolder(path) ? checkpoint(in: path) : path
     do {
-      if case .onnx = FileFormat.of(try MappedFile(path: path).bytes) {
-        return try readGraph(path: path, options: options)
-      }
-      return (try read(try source(path: path), options: options), nil)
+      let format = FileFormat.of(try MappedFile(path: path).bytes)
+      if case .onnx = format { return try readGraph(path: path, options: options) }
+      return (try read(try source(path: path, format), options: options), nil)
     } catch {
       throw error.inFile(path)
     }
@@ -78,10 +77,11 @@ public enum CheckpointImporter {
     checkpoint.provenance["tokenizer"] = Path.name(of: tokenizer.path)
   }
 
-  /// The named tensors of whatever lies at `path`.
-  private static func source(path: String) throws(DeclipError) -> CheckpointSource {
-    let file = try MappedFile(path: path)
-    switch FileFormat.of(file.bytes) {
+  /// The named tensors of a checkpoint.
+  private static func source(
+    path: String, _ format: FileFormat
+  ) throws(DeclipError) -> CheckpointSource {
+    switch format {
     case .safetensors: return CheckpointSource(try SafetensorsFile(path: path))
     case .onnx:
       throw DeclipError(.internal, "is a graph, not a checkpoint", file: path)
@@ -105,7 +105,7 @@ public enum CheckpointImporter {
       remedy: "name the checkpoint file itself")
   }
 
-  /// In order of preference; what cannot be read comes last, so that it is refused by its format.
+  /// In order of preference.
   private static let usualNames = [
     "model.safetensors", "open_clip_model.safetensors", "model.safetensors.index.json",
     "open_clip_model.safetensors.index.json", "pytorch_model.bin", "open_clip_pytorch_model.bin",
