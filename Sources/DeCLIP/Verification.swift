@@ -33,12 +33,17 @@ public struct Verification: Sendable {
   ) throws(DeclipError) -> Verification {
     let architecture = checkpoint.architecture
     var verification = Verification()
+    var runs: [ReferenceGraph.Run] = []
     for seed in [UInt64(11), 12] {
-      let run = try reference.run(
-        seed: seed, embeddingSize: architecture.embeddingSize,
-        endToken: architecture.text?.pooledToken)
-      verification.differences += try vision(checkpoint, run, pool)
-      if architecture.text != nil { verification.differences += try text(checkpoint, run, pool) }
+      runs.append(
+        try reference.run(
+          seed: seed, embeddingSize: architecture.embeddingSize,
+          endToken: architecture.text?.pooledToken))
+    }
+    // One tower after the other, so that the weights of one at a time are in memory.
+    verification.differences += try visionDifferences(checkpoint, runs, pool)
+    if architecture.text != nil {
+      verification.differences += try textDifferences(checkpoint, runs, pool)
     }
     verification.differences = merged(verification.differences)
     for difference in verification.differences
@@ -83,7 +88,11 @@ public struct Verification: Sendable {
       width: tower.nativeGrid.columns * tower.patchSize)
     var generator = Noise(state: 11)
     let pixels = (0..<3 * size.height * size.width).map { _ in generator.next() }
-    let row = try features(checkpoint, pixels, size, .image, mode: .vanilla, pool)
+    let engine = try engine(
+      checkpoint,
+      Plan.vision(checkpoint.architecture, input: size, mode: .vanilla, outputs: [.image]), pool)
+    try compute(pixels, with: engine)
+    let row = engine.output(.embedding)
     guard row.allSatisfy(\.isFinite), let low = row.min(), let high = row.max(), high > low else {
       throw DeclipError(
         .badData, "the embedding of a random picture is not finite, or flat",
@@ -163,63 +172,86 @@ public struct Verification: Sendable {
       ? nil : "\(count) of the \(values.count) elements of \(specification.role) are not finite"
   }
 
-  private static func vision(
+  /// An engine for what the graph computes of a picture: one row of the picture, those of its
+  /// patches, or both.
+  private static func visionEngine(
     _ checkpoint: Checkpoint, _ run: ReferenceGraph.Run, _ pool: WorkerPool
-  ) throws(DeclipError) -> [OutputDifference] {
+  ) throws(DeclipError) -> FloatEngine {
     let size = checkpoint.architecture.embeddingSize
     let patch = checkpoint.architecture.vision.patchSize
-    let input = InputSize(height: run.height, width: run.width)
     let patches = run.height / patch * (run.width / patch)
     let mode = checkpoint.architecture.vision.exportedMode
-    var differences: [OutputDifference] = []
     let rows = run.vision.count / size
     guard rows * size == run.vision.count, [1, patches, patches + 1].contains(rows) else {
       throw DeclipError(
         .badData, "the graph gives \(run.vision.count) features",
         expected: "rows of \(size) for the picture, its patches or all tokens")
     }
-    if mode == nil, rows != patches || patches == 1 {
-      let own = try features(checkpoint, run.pixels, input, .image, mode: .vanilla, pool)
-      differences.append(
-        difference("image embedding", own, Array(run.vision.prefix(size)), size))
-    }
-    if mode != nil || rows > 1 {
-      let own = try features(
-        checkpoint, run.pixels, input, .dense, mode: mode ?? .vanilla, pool)
-      differences.append(
-        difference("dense features", own, Array(run.vision.suffix(patches * size)), size))
+    var outputs: Set<VisionOutput> = []
+    if mode == nil, rows != patches || patches == 1 { outputs.insert(.image) }
+    if mode != nil || rows > 1 { outputs.insert(.dense) }
+    return try engine(
+      checkpoint,
+      Plan.vision(
+        checkpoint.architecture, input: InputSize(height: run.height, width: run.width),
+        mode: mode ?? .vanilla, outputs: outputs), pool)
+  }
+
+  /// Every run has the same sizes, so one engine serves all.
+  private static func visionDifferences(
+    _ checkpoint: Checkpoint, _ runs: [ReferenceGraph.Run], _ pool: WorkerPool
+  ) throws(DeclipError) -> [OutputDifference] {
+    guard let first = runs.first else { return [] }
+    let size = checkpoint.architecture.embeddingSize
+    let engine = try visionEngine(checkpoint, first, pool)
+    var differences: [OutputDifference] = []
+    for run in runs {
+      try compute(run.pixels, with: engine)
+      let (image, dense) = (engine.output(.embedding), engine.output(.dense))
+      if !image.isEmpty {
+        differences.append(
+          difference("image embedding", image, Array(run.vision.prefix(size)), size))
+      }
+      if !dense.isEmpty {
+        differences.append(
+          difference("dense features", dense, Array(run.vision.suffix(dense.count)), size))
+      }
     }
     return differences
   }
 
-  private static func features(
-    _ checkpoint: Checkpoint, _ pixels: [Float], _ input: InputSize, _ output: VisionOutput,
-    mode: DenseMode, _ pool: WorkerPool
-  ) throws(DeclipError) -> [Float] {
-    let plan = try Plan.vision(
-      checkpoint.architecture, input: input, mode: mode, outputs: [output])
-    let engine = try FloatEngine(
-      plan: plan, weights: FloatWeights(checkpoint, for: [plan], pool: pool), pool: pool,
-      kernels: .chosen())
+  private static func compute(
+    _ pixels: [Float], with engine: FloatEngine
+  ) throws(DeclipError) {
     try pixels.withUnsafeBufferPointer { pixels throws(DeclipError) in
       try engine.run(pixels: pixels)
     }
-    return engine.output(output.slot)
   }
 
-  private static func text(
-    _ checkpoint: Checkpoint, _ run: ReferenceGraph.Run, _ pool: WorkerPool
-  ) throws(DeclipError) -> [OutputDifference] {
-    let plan = try Plan.text(checkpoint.architecture, rows: max(1, run.tokens.count))
-    let engine = try FloatEngine(
+  private static func engine(
+    _ checkpoint: Checkpoint, _ plan: Plan, _ pool: WorkerPool
+  ) throws(DeclipError) -> FloatEngine {
+    try FloatEngine(
       plan: plan, weights: FloatWeights(checkpoint, for: [plan], pool: pool), pool: pool,
       kernels: .chosen())
-    // Pooled at the last token of the sequence; attention is causal.
-    let end = run.tokens.firstIndex(of: run.endToken) ?? run.tokens.count - 1
-    try engine.run(texts: [Array(run.tokens[...end])][...])
+  }
+
+  private static func textDifferences(
+    _ checkpoint: Checkpoint, _ runs: [ReferenceGraph.Run], _ pool: WorkerPool
+  ) throws(DeclipError) -> [OutputDifference] {
+    guard let first = runs.first else { return [] }
     let size = checkpoint.architecture.embeddingSize
-    let own = Array(engine.output(.embedding).prefix(size))
-    return [difference("text embedding", own, run.text, size)]
+    let engine = try engine(
+      checkpoint, Plan.text(checkpoint.architecture, rows: max(1, first.tokens.count)), pool)
+    var differences: [OutputDifference] = []
+    for run in runs {
+      // Pooled at the last token of the sequence; attention is causal.
+      let end = run.tokens.firstIndex(of: run.endToken) ?? run.tokens.count - 1
+      try engine.run(texts: [Array(run.tokens[...end])][...])
+      let own = Array(engine.output(.embedding).prefix(size))
+      differences.append(difference("text embedding", own, run.text, size))
+    }
+    return differences
   }
 
   private static func difference(
