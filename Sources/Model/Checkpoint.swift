@@ -36,4 +36,24 @@ public protocol WeightSource: Sendable {
   func read(
     _ role: TensorRole, into destination: UnsafeMutableBufferPointer<Float>
   ) throws(DeclipError)
+
+  /// How the weights were quantised; nil for a model of floats.
+  var quantization: Quantization? { get }
+
+  /// The integers of a layer that `quantization` lists, `[outputs, inputs]` row-major, and its
+  /// scales. `read` yields their products.
+  ///
+  /// Safe to call from several threads. Throws `badData` where the tensor is absent or damaged, and
+  /// for a layer that is not listed.
+  func quantizedMatrix(_ role: TensorRole) throws(DeclipError) -> QuantizedMatrix
+}
+
+extension WeightSource {
+  /// Nil: a model of floats.
+  public var quantization: Quantization? { nil }
+
+  /// Throws: a model of floats has no integers.
+  public func quantizedMatrix(_ role: TensorRole) throws(DeclipError) -> QuantizedMatrix {
+    throw DeclipError(.badData, "is not stored in int8", place: "tensor '\(role)'")
+  }
 }

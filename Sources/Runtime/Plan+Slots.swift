@@ -1,5 +1,18 @@
 import Model
 
+extension Step {
+  /// The slot whose rows the step makes or adds to.
+  public var target: Slot? {
+    switch operation {
+    case .embedPatches, .embedTokens: .tokens
+    case .layerNorm(_, _, let target), .linear(_, _, let target, _, _), .copy(_, let target),
+      .gatherEnds(_, let target), .gatedLinear(_, let target), .attend(_, let target):
+      target
+    case .rotate(let slot): slot
+    }
+  }
+}
+
 extension Plan {
   /// The slots that some step uses.
   public var slots: Set<Slot> {

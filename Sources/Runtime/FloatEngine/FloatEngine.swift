@@ -95,12 +95,45 @@ public final class FloatEngine {
   ///
   /// Throws `internal` where the number of pixels is another, or the plan is one for text.
   public func run(pixels: UnsafeBufferPointer<Float>) throws(DeclipError) {
-    try run(pixels: pixels, perform: perform)
+    try run(pixels: pixels, performing: perform)
+  }
+
+  /// The same, calling `observe` with the number of every step once it is done.
+  public func run(
+    pixels: UnsafeBufferPointer<Float>, observe: (_ step: Int) -> Void
+  ) throws(DeclipError) {
+    try run(
+      pixels: pixels,
+      performing: { step in
+        perform(step)
+        observe(step)
+      })
+  }
+
+  /// The rows that a step of the run in progress has just made, row-major, `plan.width(of:)` of its
+  /// target columns each: all rows of the step's row set.
+  public func rows(madeBy step: Int) -> [Float]? {
+    let step = plan.steps[step]
+    guard let slot = step.target else { return nil }
+    return withRows(of: slot, step.rows) { Array($0) }
+  }
+
+  /// Calls `body` with rows of a slot as they stand, row-major, `plan.width(of: slot)` columns
+  /// each; nil where the plan does not use the slot.
+  public func withRows<Result>(
+    of slot: Slot, _ rows: RowSet, _ body: (UnsafeBufferPointer<Float>) -> Result
+  ) -> Result? {
+    guard let matrix = try? matrix(slot) else { return nil }
+    let range = range(rows)
+    let first = max(range.lowerBound, matrix.firstRow)
+    return body(
+      UnsafeBufferPointer(
+        start: matrix.row(first), count: (range.upperBound - first) * matrix.stride))
   }
 
   /// The same with the steps done by `perform`, which is given their numbers.
   func run(
-    pixels: UnsafeBufferPointer<Float>, perform: (Int) -> Void
+    pixels: UnsafeBufferPointer<Float>, performing perform: (Int) -> Void
   ) throws(DeclipError) {
     guard let grid = plan.grid, let patchSize = plan.patchSize, let base = pixels.baseAddress,
       pixels.count == grid.count * plan.width(of: .patches)

@@ -14,7 +14,7 @@ extension Int8Engine {
   private static let mostRowsByColumns = 512
 
   private var largestValue: Int32 { range == DECLIP_INT8_U7S8 ? 127 : 255 }
-  private var zeroPoint: Int32 { (largestValue + 1) / 2 }
+  var zeroPoint: Int32 { (largestValue + 1) / 2 }
 
   private func quantizer(
     _ target: QuantizedRows, from row: Int, scratch: UnsafeMutablePointer<Float>

@@ -13,6 +13,14 @@ public protocol VisionEngine: AnyObject {
   func output(_ slot: Slot) -> [Float]
   /// Runs the plan on `[3, height, width]` normalised pixels of its size.
   func run(pixels: UnsafeBufferPointer<Float>) throws(DeclipError)
+  /// The same, calling `observe` with the number of every step once it is done.
+  func run(
+    pixels: UnsafeBufferPointer<Float>, observe: (_ step: Int) -> Void
+  ) throws(DeclipError)
+  /// The rows that a step of the run in progress has just made, row-major, as floats: all rows of
+  /// the step's row set. Nil where the engine computes the step within another and its result
+  /// never stands in memory. For use by `observe`.
+  func rows(madeBy step: Int) -> [Float]?
 }
 
 extension FloatEngine: VisionEngine {}
@@ -93,7 +101,40 @@ public final class Int8Engine: VisionEngine {
   ///
   /// Throws `internal` where the number of pixels is another.
   public func run(pixels: UnsafeBufferPointer<Float>) throws(DeclipError) {
-    try float.run(pixels: pixels, perform: perform)
+    try float.run(pixels: pixels, performing: perform)
+  }
+
+  /// The same, calling `observe` with the number of every step once it is done.
+  public func run(
+    pixels: UnsafeBufferPointer<Float>, observe: (_ step: Int) -> Void
+  ) throws(DeclipError) {
+    try float.run(
+      pixels: pixels,
+      performing: { step in
+        perform(step)
+        observe(step)
+      })
+  }
+
+  /// The rows that a step of the run in progress has just made, bytes turned back into floats.
+  public func rows(madeBy step: Int) -> [Float]? {
+    switch operations[step] {
+    case nil: float.rows(madeBy: step)
+    case .nothing: nil
+    case .normalize(let normalization):
+      Array(
+        float.range(plan.steps[step].rows).map {
+          normalization.target.values(of: $0, columns: normalization.norm.columns, zeroPoint)
+        }.joined())
+    case .multiply(let products): products.count > 1 ? nil : rows(of: step)
+    case .embed, .quantize, .attend: rows(of: step)
+    }
+  }
+
+  /// Of a product whose nonlinearity waits for the next step nothing is to be seen.
+  private func rows(of step: Int) -> [Float]? {
+    if case .linear(_, _, _, .some, _) = plan.steps[step].operation { return nil }
+    return float.rows(madeBy: step)
   }
 
   private func perform(_ index: Int) {

@@ -25,6 +25,12 @@ struct QuantizedRows {
   let stride: Int
 
   func row(_ token: Int) -> UnsafeMutablePointer<UInt8> { base + token * stride }
+
+  /// A row as floats.
+  func values(of token: Int, columns: Int, _ zeroPoint: Int32) -> [Float] {
+    let (row, scale) = (row(token), scales[token])
+    return (0..<columns).map { Float(Int32(row[$0]) - zeroPoint) * scale }
+  }
 }
 
 struct Int8Normalization {

@@ -1,0 +1,65 @@
+/// How the linear layers of a model are computed in 8-bit integers: the part of a quantised file that
+/// says what its int8 tensors mean.
+///
+/// A layer's weights are symmetric integers with a scale for each output channel,
+/// `weight[o][i] = values[o][i] * scales[o]`; its input is quantised as `Input` says. Linear layers
+/// of blocks that are not listed stay in float32.
+public struct Quantization: Hashable, Sendable {
+  /// The quantised layers, by the role of their weight.
+  public var layers: [TensorRole: Layer]
+
+  /// Makes a record of layers.
+  public init(layers: [TensorRole: Layer] = [:]) {
+    self.layers = layers
+  }
+
+  /// One quantised linear layer.
+  public struct Layer: Hashable, Sendable {
+    /// What weights hold: 8 bits are -127...127, 7 bits -63...63.
+    public var weightBits: Int
+    /// How the layer's input is quantised. Layers that read the same rows (query, key and value;
+    /// gate and up) agree in it.
+    public var input: Input
+
+    /// Makes a layer of 7 or 8 bits.
+    public init(weightBits: Int, input: Input) {
+      self.weightBits = weightBits
+      self.input = input
+    }
+  }
+
+  /// How rows of activations become unsigned integers.
+  public enum Input: Hashable, Sendable {
+    /// Each row has a scale of its own, chosen at run time from its largest magnitude; 7 bits are
+    /// 0...127 with zero point 64, 8 bits 0...255 with zero point 128.
+    case perRow(bits: Int)
+    /// One scale and zero point for all rows: `value = (integer - zeroPoint) * scale`, integers of
+    /// `bits` bits, values beyond them clamped.
+    case perTensor(scale: Float, zeroPoint: Int, bits: Int)
+
+    /// 7 or 8.
+    public var bits: Int {
+      switch self {
+      case .perRow(let bits), .perTensor(_, _, let bits): bits
+      }
+    }
+  }
+}
+
+/// A matrix of signed bytes with a scale for each output channel.
+public struct QuantizedMatrix: Sendable {
+  /// `[outputs, inputs]`, row-major.
+  public let values: [Int8]
+  /// `[outputs]`.
+  public let scales: [Float]
+
+  /// A matrix; nil where values do not divide into as many rows as there are scales.
+  public init?(values: [Int8], scales: [Float]) {
+    guard !scales.isEmpty, values.count % scales.count == 0 else { return nil }
+    self.values = values
+    self.scales = scales
+  }
+
+  /// The inputs of the layer.
+  public var inputs: Int { values.count / scales.count }
+}
