@@ -39,6 +39,7 @@ let package = Package(
       dependencies: ["Model", "Files", "CKernels", "CONNX", "CProtobufC", "COpenBLAS"]),
     .target(name: "Importers", dependencies: ["Model", "Files", "CKernels", "CZlib", "ONNX"]),
     .target(name: "Vision", dependencies: ["Model", "Files", "CImages"]),
+    .target(name: "Quantization", dependencies: ["Model", "Runtime", "COpenBLAS"]),
     .target(name: "DeCLIP", dependencies: ["Container", "Importers", "Runtime", "Vision"]),
 
     // Command lines.
@@ -57,6 +58,7 @@ let package = Package(
     .testTarget(name: "ONNXTests", dependencies: ["ONNX", "CZlib"]),
     .testTarget(name: "ImportersTests", dependencies: ["Importers", "ONNX"]),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "CKernels"]),
+    .testTarget(name: "QuantizationTests", dependencies: ["Quantization"]),
     .testTarget(name: "VisionTests", dependencies: ["Vision"]),
     .testTarget(
       name: "DeCLIPTests",
