@@ -39,7 +39,9 @@ let package = Package(
       dependencies: ["Model", "Files", "CKernels", "CONNX", "CProtobufC", "COpenBLAS"]),
     .target(name: "Importers", dependencies: ["Model", "Files", "CKernels", "CZlib", "ONNX"]),
     .target(name: "Vision", dependencies: ["Model", "Files", "CImages"]),
-    .target(name: "Quantization", dependencies: ["Model", "Runtime", "COpenBLAS"]),
+    .target(
+      name: "Quantization",
+      dependencies: ["Model", "Files", "Container", "Runtime", "Vision", "COpenBLAS"]),
     .target(name: "DeCLIP", dependencies: ["Container", "Importers", "Runtime", "Vision"]),
 
     // Command lines.

@@ -51,6 +51,26 @@ extension Plan {
   public static func vision(
     _ architecture: Architecture, input: InputSize, mode: DenseMode, outputs: Set<VisionOutput>
   ) throws(DeclipError) -> Plan {
+    try vision(architecture, input: input, modes: [mode], outputs: outputs)
+  }
+
+  /// Plans a walk through every layer of a vision tower on all rows, for those who observe what
+  /// layers read: the last block is computed in the ordinary way and in each of `modes`.
+  ///
+  /// A model exported for one mode has and computes only that mode's layers. The dense features
+  /// are those of the way computed last. Throws as `vision(_:input:mode:outputs:)`.
+  public static func observation(
+    _ architecture: Architecture, input: InputSize, modes: [DenseMode]
+  ) throws(DeclipError) -> Plan {
+    let isWhole = architecture.vision.exportedMode?.covers(.vanilla) ?? true
+    return try vision(
+      architecture, input: input, modes: modes + (isWhole ? [.vanilla] : []), outputs: [.dense])
+  }
+
+  /// Plans a tower whose last block is computed in every one of `modes`, the ordinary one last.
+  private static func vision(
+    _ architecture: Architecture, input: InputSize, modes: [DenseMode], outputs: Set<VisionOutput>
+  ) throws(DeclipError) -> Plan {
     let tower = architecture.vision
     let patch = tower.patchSize
     for side in [input.height, input.width]
@@ -59,13 +79,16 @@ extension Plan {
         .usage, "an input of \(input) pixels cannot be cut into patches of \(patch)",
         expected: "multiples of \(patch) up to \(largestInput)")
     }
-    guard DenseMode.modes(of: architecture.family).contains(mode) else {
-      let modes = DenseMode.modes(of: architecture.family).map(\.rawValue)
-      throw DeclipError(
-        .usage, "mode \(mode.rawValue) is not defined for \(architecture.family.rawValue) towers",
-        expected: "one of " + modes.joined(separator: ", "))
+    for mode in modes {
+      guard DenseMode.modes(of: architecture.family).contains(mode) else {
+        let modes = DenseMode.modes(of: architecture.family).map(\.rawValue)
+        throw DeclipError(
+          .usage,
+          "mode \(mode.rawValue) is not defined for \(architecture.family.rawValue) towers",
+          expected: "one of " + modes.joined(separator: ", "))
+      }
+      try tower.requireLayers(of: mode, for: outputs)
     }
-    try tower.requireLayers(of: mode, for: outputs)
     let grid = Grid(rows: input.height / patch, columns: input.width / patch)
 
     var builder = PlanBuilder(tower.transformer)
@@ -73,7 +96,7 @@ extension Plan {
     if tower.hasPreNorm { builder.layerNorm(.preNorm, from: .tokens, to: .tokens) }
     let last = tower.transformer.layers - 1
     for index in 0..<last { builder.block(index, rotates: tower.rotary != nil) }
-    builder.lastBlock(last, architecture, mode: mode, outputs: outputs)
+    builder.lastBlock(last, architecture, modes: modes, outputs: outputs)
     return Plan(
       tower: .vision, transformer: tower.transformer, grid: grid, rows: 1 + grid.count,
       patchSize: patch, embeddingSize: architecture.embeddingSize, steps: builder.steps)
@@ -109,14 +132,15 @@ extension VisionTower {
 
 extension PlanBuilder {
   fileprivate mutating func lastBlock(
-    _ block: Int, _ architecture: Architecture, mode: DenseMode, outputs: Set<VisionOutput>
+    _ block: Int, _ architecture: Architecture, modes: [DenseMode], outputs: Set<VisionOutput>
   ) {
     let wantsDense = outputs.contains(.dense)
-    let isDecoupled = wantsDense && mode != .vanilla
-    let isOrdinary = outputs.contains(.image) || (wantsDense && mode == .vanilla)
+    let decoupledModes = wantsDense ? modes.filter { $0 != .vanilla } : []
+    let isOrdinaryDense = wantsDense && modes.contains(.vanilla)
+    let isOrdinary = outputs.contains(.image) || isOrdinaryDense
 
     var needed: Set<Slot> = isOrdinary ? [.query, .key, .value] : []
-    if isDecoupled { needed.formUnion(mode.sources + [.value]) }
+    for mode in decoupledModes { needed.formUnion(mode.sources + [.value]) }
     if outputs.contains(.content) { needed.insert(.value) }
     if outputs.contains(.context) { needed.insert(.query) }
     project([.query, .key, .value].filter(needed.contains), block: block)
@@ -127,11 +151,12 @@ extension PlanBuilder {
       add(.copy(from: .query, to: .context), rows: .patches, block: block)
     }
 
-    if isDecoupled {
-      decoupled(block, architecture, mode: mode, keepsTokens: isOrdinary)
+    for mode in decoupledModes {
+      decoupled(
+        block, architecture, mode: mode, keepsTokens: isOrdinary || decoupledModes.count > 1)
     }
     if isOrdinary {
-      let rows: RowSet = wantsDense && mode == .vanilla ? .all : .classToken
+      let rows: RowSet = isOrdinaryDense ? .all : .classToken
       ordinaryAttention(block: block, rows: rows, rotates: architecture.vision.rotary != nil)
       feedForward(block: block, stream: .tokens, rows: rows)
       if rows == .all { head(from: .tokens, to: .dense, rows: .patches) }

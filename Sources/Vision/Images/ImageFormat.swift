@@ -44,3 +44,10 @@ enum ImageFormat: String, CaseIterable {
     }
   }
 }
+
+extension Image {
+  /// Whether a file's content begins like a picture, of a format that can be read or another.
+  public static func isPicture(_ bytes: ByteView) -> Bool {
+    bytes.withUnsafeBytes { ImageFormat(startingWith: $0) != nil }
+  }
+}
