@@ -31,8 +31,8 @@ extension Plan {
     }
   }
 
-  /// The slots whose contents a step needs.
-  func reads(_ step: Step) -> [Slot] {
+  /// The slots whose contents a step needs: what it reads and what it adds to.
+  public func reads(_ step: Step) -> [Slot] {
     switch step.operation {
     case .embedPatches, .embedTokens: []
     case .layerNorm(_, let source, _), .copy(let source, _), .gatherEnds(let source, _): [source]

@@ -8,5 +8,7 @@ struct DeclipRun: ParsableCommand {
     commandName: "declip-run",
     abstract: "Open-vocabulary dense perception with a .declip model.",
     version: DeclipVersion.current,
-    subcommands: [Segment.self, Classify.self, ExtractFeatures.self, Bench.self])
+    subcommands: [
+      Segment.self, Classify.self, ExtractFeatures.self, Bench.self, Compare.self,
+    ])
 }

@@ -1,7 +1,5 @@
-import Container
 import DeCLIP
 import Foundation
-import Importers
 import Runtime
 import Testing
 import Vision
@@ -9,10 +7,6 @@ import Vision
 /// The demo model on its 24 validation scenes: what `fixtures/README.md` reports, computed by this
 /// library from pictures to label maps.
 @Suite struct DemoModelTests {
-  private static let fixtures = URL(filePath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "fixtures/shapes")
-
   /// What PyTorch reached on the same files (`fixtures/shapes/train/evaluate.py`).
   private struct Score: Decodable {
     let mode: DenseMode
@@ -25,35 +19,24 @@ import Vision
     let labels: String
   }
 
-  private func path(_ name: String) -> String { Self.fixtures.appending(path: name).path }
-
-  private func model() throws -> DeCLIP.Model {
-    let file = NSTemporaryDirectory() + "demo-\(UUID().uuidString).declip"
-    defer { unlink(file) }
-    _ = try Conversion.convert(
-      path("model.safetensors"), to: file, importing: ImportOptions(),
-      writing: ContainerOptions(toolVersion: "tests"))
-    return try DeCLIP.Model(path: file)
-  }
-
   /// Intersection over union in per cent, averaged over the classes that occur in the scenes,
   /// counted over the pixels of all scenes.
   private func meanIoU(_ mode: DenseMode, size: Int) throws -> Double {
-    let model = try model()
+    let model = try DemoModel.open()
     let pool = try WorkerPool(threads: Threads.available)
-    let names = try String(contentsOfFile: path("classes.txt"), encoding: .utf8)
+    let names = try String(contentsOfFile: DemoModel.path("classes.txt"), encoding: .utf8)
       .split(separator: "\n").map(String.init)
     let vocabulary = try Vocabulary(names, model: model, templates: .single, pool: pool)
     let segmenter = try Segmenter(model, vocabulary: vocabulary, mode: mode, pool: pool)
     let scenes = try JSONDecoder().decode(
-      [Scene].self, from: Data(contentsOf: Self.fixtures.appending(path: "scenes.json")))
+      [Scene].self, from: Data(contentsOf: DemoModel.folder.appending(path: "scenes.json")))
     #expect(scenes.count == 24)
     var intersections = [Int](repeating: 0, count: names.count)
     var unions = intersections
     var present: Set<Int> = []
     for scene in scenes {
-      let picture = try Image(path: path("scenes/" + scene.file))
-      let truth = try Image(path: path("scenes/" + scene.labels))
+      let picture = try Image(path: DemoModel.path("scenes/" + scene.file))
+      let truth = try Image(path: DemoModel.path("scenes/" + scene.labels))
       let map = try segmenter.map(
         of: picture,
         geometry: InputGeometry(
@@ -75,7 +58,7 @@ import Vision
   /// pixels at region borders: a tenth of a point.
   @Test func meanIoUIsWhatPyTorchReached() throws {
     let scores = try JSONDecoder().decode(
-      [Score].self, from: Data(contentsOf: Self.fixtures.appending(path: "scores.json")))
+      [Score].self, from: Data(contentsOf: DemoModel.folder.appending(path: "scores.json")))
     #expect(Set(scores.map(\.mode)) == Set(DenseMode.allCases))
     for score in scores {
       let found = try meanIoU(score.mode, size: score.size)
