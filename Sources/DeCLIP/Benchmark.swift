@@ -14,6 +14,20 @@ public struct Benchmark: Sendable {
     public let operations: Double
   }
 
+  /// What many runs in a row changed.
+  public struct Drift: Sendable {
+    /// Milliseconds, the median over the first tenth of the runs.
+    public let firstTenth: Double
+    /// Milliseconds, the median over the last tenth.
+    public let lastTenth: Double
+    /// Resident bytes of the process after the first tenth.
+    public let residentAfterFirst: UInt64
+    /// Resident bytes at the end.
+    public let residentAtEnd: UInt64
+  }
+
+  /// Milliseconds of the first run of all, which finds caches and pages cold; not among `runs`.
+  public let firstRun: Double
   /// Milliseconds of every run, in order.
   public let runs: [Double]
   /// The parts of the network, in the order of `StepKind`.
@@ -22,51 +36,77 @@ public struct Benchmark: Sendable {
   public let tokens: Int
   /// Bytes of the plan's buffers.
   public let arenaSize: Int
+  /// What changed from the first to the last of many runs; nil for fewer than `soakRuns`.
+  public let drift: Drift?
+
+  /// From how many runs on `drift` is told.
+  public static let soakRuns = 1000
 
   /// The median of the runs in milliseconds.
-  public var median: Double { Self.median(runs) }
+  public var median: Double { Self.median(runs[...]) }
 
   /// Floating-point operations of all matrix products of a run.
   public var operations: Double { parts.reduce(0) { $0 + $1.operations } }
 
-  /// Runs `encoder` `repeats` times on an input of a size, after two runs that do not count.
+  /// Runs `encoder` up to `repeats` times on an input of a size, after two runs that do not count.
   ///
-  /// Throws what `ImageEncoder.engine(for:)` throws.
+  /// `isDue` is asked before each run that counts, and ends them with false; `done` is told each
+  /// one's milliseconds. Throws what `ImageEncoder.engine(for:)` throws.
   public init(
-    _ encoder: ImageEncoder, size: InputSize, repeats: Int
+    _ encoder: ImageEncoder, size: InputSize, repeats: Int, while isDue: () -> Bool = { true },
+    done: (_ milliseconds: Double) -> Void = { _ in }
   ) throws(DeclipError) {
     let engine = try encoder.engine(for: size)
     let pixels = (0..<3 * size.height * size.width).map { Float($0 % 251) / 125 - 1 }
-    var runs: [Double] = []
-    var times: [StepKind: [Double]] = [:]
-    for round in 0..<repeats + 2 {
+    func timed() throws(DeclipError) -> Double {
       let start = monotonicMilliseconds()
       try pixels.span.withUnsafeBufferPointer { pixels throws(DeclipError) in
         try engine.run(pixels: pixels)
       }
-      guard round >= 2 else { continue }
-      runs.append(monotonicMilliseconds() - start)
-      var sums: [StepKind: Double] = [:]
-      for (step, duration) in zip(engine.plan.steps, engine.durations) {
-        sums[step.kind, default: 0] += Double(duration) / 1e6
+      return monotonicMilliseconds() - start
+    }
+    firstRun = try timed()
+    _ = try timed()
+
+    // Everything that is recorded has its memory beforehand, so that growth is the engine's own.
+    let kinds = StepKind.allCases
+    var runs = [Double](repeating: 0, count: repeats)
+    var times = [[Double]](
+      repeating: [Double](repeating: 0, count: repeats), count: kinds.count)
+    let kindOfStep = engine.plan.steps.map { kinds.firstIndex(of: $0.kind) ?? 0 }
+    var count = 0
+    var residentAfterFirst: UInt64 = 0
+    while count < repeats, isDue() {
+      runs[count] = try timed()
+      for (kind, duration) in zip(kindOfStep, engine.durations) {
+        times[kind][count] += Double(duration) / 1e6
       }
-      for (kind, sum) in sums { times[kind, default: []].append(sum) }
+      done(runs[count])
+      count += 1
+      if count == repeats / 10 { residentAfterFirst = ProcessMemory.resident ?? 0 }
     }
-    var operations: [StepKind: Double] = [:]
-    for step in engine.plan.steps {
-      operations[step.kind, default: 0] += 2 * Double(engine.plan.multiplyAdds(of: step))
-    }
-    self.runs = runs
+    drift =
+      count == repeats && count >= Self.soakRuns
+      ? Drift(
+        firstTenth: Self.median(runs.prefix(count / 10)),
+        lastTenth: Self.median(runs.suffix(count / 10)), residentAfterFirst: residentAfterFirst,
+        residentAtEnd: ProcessMemory.resident ?? 0) : nil
+    self.runs = Array(runs.prefix(count))
     tokens = engine.plan.rows
     arenaSize = engine.arenaSize
-    parts = StepKind.allCases.compactMap { kind in
-      times[kind].map {
-        Part(kind: kind, milliseconds: Self.median($0), operations: operations[kind] ?? 0)
-      }
+    var operations = [Double](repeating: 0, count: kinds.count)
+    for (step, kind) in zip(engine.plan.steps, kindOfStep) {
+      operations[kind] += 2 * Double(engine.plan.multiplyAdds(of: step))
+    }
+    let used = Set(kindOfStep)
+    parts = kinds.indices.filter(used.contains).map { kind in
+      Part(
+        kind: kinds[kind], milliseconds: Self.median(times[kind].prefix(count)),
+        operations: operations[kind])
     }
   }
 
-  private static func median(_ values: [Double]) -> Double {
+  private static func median(_ values: ArraySlice<Double>) -> Double {
     let sorted = values.sorted()
     guard let middle = sorted.dropFirst(sorted.count / 2).first else { return 0 }
     return sorted.count % 2 == 1 ? middle : (middle + sorted[sorted.count / 2 - 1]) / 2

@@ -22,6 +22,27 @@ public enum StepKind: String, Sendable, CaseIterable {
   case copies
 }
 
+/// How the cost of a part of a network grows with the tokens of its input.
+public enum CostGrowth: String, Sendable, CaseIterable {
+  /// Products of every token with weights: in proportion to the tokens.
+  case linear
+  /// Products of every token with every other: with the square of the tokens.
+  case attention
+  /// Everything without a product: in proportion to the tokens.
+  case rest
+}
+
+extension StepKind {
+  /// How the part's cost grows.
+  public var growth: CostGrowth {
+    switch self {
+    case .embedding, .projections, .attentionOutput, .feedForward, .head: .linear
+    case .attention: .attention
+    case .norm, .rotation, .copies: .rest
+    }
+  }
+}
+
 extension Step {
   /// The part of the network that the step belongs to.
   public var kind: StepKind {

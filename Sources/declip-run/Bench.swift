@@ -7,57 +7,88 @@ import Terminal
 /// `declip-run bench`.
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Time a model step by step on this machine.")
+    abstract: "Time a model step by step on this machine.",
+    discussion: """
+      1000 runs and more also tell whether latency or memory drift. With --paced a run is made for \
+      every line on standard input, and its milliseconds are printed as a line, so that another \
+      program can take turns with this one; the report follows at the end of input.
+      """)
 
   @OptionGroup var options: ModelOptions
 
   @Option(help: "The input: a side in pixels or HEIGHTxWIDTH; by default the native size.")
   var size: InputSize?
 
+  @Option(help: "Compare input sizes, such as 224,336,480x640, a row each.")
+  var sizes: InputSizes?
+
   @Option(help: "How the last block aggregates.")
   var mode = DenseMode.qq
 
-  @Option(name: [.short, .long], help: "Timed runs.")
+  @Option(name: [.short, .long], help: "Timed runs; with --paced the most there may be.")
   var repeats = 10
+
+  @Flag(help: "Run once for every line on standard input.")
+  var paced = false
 
   @Flag(help: "Print JSON instead of a table.")
   var json = false
 
   func validate() throws {
-    guard (1...10_000).contains(repeats) else {
-      throw ValidationError("--repeats takes 1 to 10000")
+    guard (1...1_000_000).contains(repeats) else {
+      throw ValidationError("--repeats takes 1 to 1000000")
+    }
+    guard sizes == nil || size == nil && !paced else {
+      throw ValidationError("--sizes does not go with --size or --paced")
     }
   }
 
   func run() throws {
     try reporting {
-      let (model, pool) = try options.open()
-      let size = size ?? InputSize(height: model.nativeSize, width: model.nativeSize)
-      let encoder = try ImageEncoder(
-        model, mode: mode, outputs: [.dense], engine: options.engine, pool: pool)
-      let start = DispatchTime.now().uptimeNanoseconds
-      _ = try encoder.engine(for: size)
-      let loading = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6
-      let benchmark = try Benchmark(encoder, size: size, repeats: repeats)
-      if json {
-        try printJSON(benchmark, model, size, pool, loading)
-      } else {
-        try printTable(benchmark, model, size, pool, loading)
-      }
+      if let sizes { try measure(sizes.sizes) } else { try measureOne() }
     }
   }
 
-  private func printTable(
-    _ benchmark: Benchmark, _ model: Model, _ size: InputSize, _ pool: WorkerPool,
-    _ loading: Double
-  ) throws {
-    let seconds = benchmark.median / 1e3
-    print(
-      "\(model.path): \(model.architecture.summary)\n"
-        + "engine \(options.engine.rawValue), mode \(mode.rawValue), input \(size), \(benchmark.tokens) tokens, "
-        + "\(pool.threads) thread\(pool.threads == 1 ? "" : "s"), kernels "
-        + "\(try Kernels.chosen().name)\n")
-    let peak = options.engine == .int8 ? try Kernels.chosen().int8Peak(pool) : nil
+  private func measureOne() throws {
+    let start = DispatchTime.now().uptimeNanoseconds
+    let (model, pool) = try options.open()
+    let size = size ?? InputSize(height: model.nativeSize, width: model.nativeSize)
+    let encoder = try ImageEncoder(
+      model, mode: mode, outputs: [.dense], engine: options.engine, pool: pool)
+    _ = try encoder.engine(for: size)
+    let loading = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6
+    let benchmark = try Benchmark(
+      encoder, size: size, repeats: repeats, while: { !paced || readLine() != nil },
+      done: { if paced { sayNow(Format.fixed($0, 3)) } })
+    guard !benchmark.runs.isEmpty else {
+      throw DeclipError(
+        .usage, "standard input asks for no run", expected: "a line for each with --paced")
+    }
+    let result = BenchResult(
+      benchmark, model: model.path, engine: options.engine.rawValue, mode: mode.rawValue,
+      size: size, threads: pool.threads, kernels: try Kernels.chosen().name, loading: loading)
+    if json {
+      try JSONOutput.print(result)
+    } else {
+      let peak = options.engine == .int8 ? try Kernels.chosen().int8Peak(pool) : nil
+      print(
+        "\(model.path): \(model.architecture.summary)\n"
+          + "engine \(result.engine), mode \(result.mode), input \(size), "
+          + "\(result.tokens) tokens, \(threads(result.threads)), kernels \(result.kernels)\n\n"
+          + table(benchmark, peak: peak) + "\n\n" + summary(result))
+    }
+  }
+
+  /// Prints a line that another program waits for.
+  private func sayNow(_ line: String) {
+    print(line)
+    fflush(nil)
+  }
+
+  func threads(_ count: Int) -> String { "\(count) thread\(count == 1 ? "" : "s")" }
+
+  /// A row for each part; `peak` is the most multiply-accumulates a second, for integers.
+  private func table(_ benchmark: Benchmark, peak: Double?) -> String {
     // Integers are counted in multiply-accumulates, floats in operations, two for each of them.
     let unit = peak == nil ? "GFLOP" : "GMAC"
     var columns: [(String, Table.Alignment)] = [
@@ -82,67 +113,34 @@ struct Bench: ParsableCommand {
     table.add(
       ["total", Format.fixed(benchmark.median, 2), ""]
         + rate(benchmark.operations, benchmark.median))
-    print(table.text)
-    if let peak {
-      print(
-        "\npeak: \(Format.fixed(peak / 1e9, 0)) GMAC/s, the instructions of int8 products on "
-          + "registers (attention multiplies 16-bit integers, at half that rate)")
+    guard let peak else { return table.text }
+    return table.text
+      + "\n\npeak: \(Format.fixed(peak / 1e9, 0)) GMAC/s, the instructions of int8 products on "
+      + "registers (attention multiplies 16-bit integers, at half that rate)"
+  }
+
+  private func summary(_ result: BenchResult) -> String {
+    let seconds = result.medianMilliseconds / 1e3
+    var text =
+      "median of \(result.runs.count) runs \(Format.fixed(result.medianMilliseconds, 1)) ms "
+      + "(\(Format.fixed(result.runs.min() ?? 0, 1)) to "
+      + "\(Format.fixed(result.runs.max() ?? 0, 1))), "
+      + "\(Format.fixed(Double(result.tokens) / seconds, 0)) tokens/s, "
+      + "\(Format.fixed(1 / seconds, 2)) pictures/s\n"
+      + "opened and weights read in \(Format.fixed(result.loadingMilliseconds, 0)) ms, first "
+      + "result after \(Format.fixed(result.firstResultMilliseconds, 0)) ms; buffers "
+      + Format.bytes(UInt64(result.bufferBytes))
+    if let peak = result.peakBytes { text += ", peak memory \(Format.bytes(peak))" }
+    if let drift = result.drift {
+      let change = drift.lastTenthMilliseconds / drift.firstTenthMilliseconds - 1
+      text +=
+        "\nfirst tenth of the runs: median \(Format.fixed(drift.firstTenthMilliseconds, 3)) ms, "
+        + "then \(Format.bytes(drift.residentAfterFirstTenthBytes)) resident; last tenth: "
+        + "\(Format.fixed(drift.lastTenthMilliseconds, 3)) ms "
+        + "(\(change < 0 ? "" : "+")\(Format.percent(change))), "
+        + "\(Format.bytes(drift.residentAtEndBytes)) at the end"
     }
-    print(
-      "\nmedian of \(benchmark.runs.count) runs \(Format.fixed(benchmark.median, 1)) ms "
-        + "(\(Format.fixed(benchmark.runs.min() ?? 0, 1)) to "
-        + "\(Format.fixed(benchmark.runs.max() ?? 0, 1))), "
-        + "\(Format.fixed(Double(benchmark.tokens) / seconds, 0)) tokens/s, "
-        + "\(Format.fixed(1 / seconds, 2)) pictures/s\n"
-        + "weights read in \(Format.fixed(loading, 0)) ms, buffers "
-        + "\(Format.bytes(UInt64(benchmark.arenaSize))), peak memory "
-        + "\(Format.bytes(peakMemory))")
-  }
-
-  private struct Result: Encodable {
-    struct Part: Encodable {
-      let part: String
-      let milliseconds: Double
-      let gigaflop: Double
-    }
-    let model: String
-    let engine: String
-    let mode: String
-    let height: Int
-    let width: Int
-    let tokens: Int
-    let threads: Int
-    let kernels: String
-    let medianMilliseconds: Double
-    let runs: [Double]
-    let parts: [Part]
-    let loadingMilliseconds: Double
-    let bufferBytes: Int
-    let peakBytes: UInt64
-  }
-
-  private func printJSON(
-    _ benchmark: Benchmark, _ model: Model, _ size: InputSize, _ pool: WorkerPool,
-    _ loading: Double
-  ) throws {
-    try JSONOutput.print(
-      Result(
-        model: model.path, engine: options.engine.rawValue, mode: mode.rawValue,
-        height: size.height, width: size.width,
-        tokens: benchmark.tokens, threads: pool.threads, kernels: try Kernels.chosen().name,
-        medianMilliseconds: benchmark.median, runs: benchmark.runs,
-        parts: benchmark.parts.map {
-          .init(
-            part: $0.kind.rawValue, milliseconds: $0.milliseconds, gigaflop: $0.operations / 1e9)
-        }, loadingMilliseconds: loading, bufferBytes: benchmark.arenaSize,
-        peakBytes: peakMemory))
-  }
-
-  /// The largest resident size of this process so far in bytes.
-  private var peakMemory: UInt64 {
-    var usage = rusage()
-    getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
-    return UInt64(usage.ru_maxrss) * 1024
+    return text
   }
 }
 

@@ -28,10 +28,16 @@ struct Tool {
     try callAsFunction(arguments)
   }
 
-  /// Runs the tool to its end.
-  func callAsFunction(_ arguments: [String]) throws -> Outcome {
+  /// Runs the tool to its end; `input` must fit into a pipe.
+  func callAsFunction(_ arguments: [String], input: String? = nil) throws -> Outcome {
     let process = process(arguments)
     let (output, errors) = (Pipe(), Pipe())
+    if let input {
+      let pipe = Pipe()
+      process.standardInput = pipe
+      try pipe.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+      try pipe.fileHandleForWriting.close()
+    }
     process.standardOutput = output
     process.standardError = errors
     try process.run()
