@@ -89,39 +89,75 @@ int cimages_png_size(const uint8_t *data, size_t count, cimages_size *size,
     return 0;
 }
 
-/* Decodes; returns only on success, all else leaves by longjmp. */
-static void decode(png_structp png, png_infop info, stream *state, uint8_t *pixels,
-                   size_t capacity) {
-    png_read_info(png, info);
-    size_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
-    if (capacity / (width * 3) != height || capacity % (width * 3) != 0)
-        png_error(png, "changed its size between two readings");
-    png_set_strip_16(png);
-    png_set_expand(png);
-    png_set_gray_to_rgb(png);
-    png_set_strip_alpha(png);
+/* Reads all rows into consecutive memory; `bytes` is the length of one. */
+static void read_rows(png_structp png, png_infop info, stream *state, uint8_t *target,
+                      size_t height, size_t bytes) {
     png_set_interlace_handling(png);
     png_read_update_info(png, info);
-    if (png_get_rowbytes(png, info) != width * 3)
+    if (png_get_rowbytes(png, info) != bytes)
         png_error(png, "has an unknown pixel layout");
     state->rows = malloc(height * sizeof *state->rows);
     if (!state->rows)
         png_error(png, "Out of memory");
     for (size_t row = 0; row < height; row++)
-        state->rows[row] = pixels + row * width * 3;
+        state->rows[row] = target + row * bytes;
     png_read_image(png, state->rows);
     png_read_end(png, NULL);
 }
 
-int cimages_png_decode(const uint8_t *data, size_t count, uint8_t *pixels, size_t capacity,
-                       cimages_failure *failure) {
+/* Reads the header; the size must be what `capacity` values of `channels` to a pixel hold. */
+static void read_header(png_structp png, png_infop info, size_t channels, size_t capacity) {
+    png_read_info(png, info);
+    size_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
+    if (capacity / (width * channels) != height || capacity % (width * channels) != 0)
+        png_error(png, "changed its size between two readings");
+}
+
+/* Decodes; returns only on success, all else leaves by longjmp. */
+static void decode(png_structp png, png_infop info, stream *state, void *pixels, size_t capacity) {
+    read_header(png, info, 3, capacity);
+    png_set_strip_16(png);
+    png_set_expand(png);
+    png_set_gray_to_rgb(png);
+    png_set_strip_alpha(png);
+    size_t width = png_get_image_width(png, info);
+    read_rows(png, info, state, pixels, png_get_image_height(png, info), width * 3);
+}
+
+/* The same for stored numbers. */
+static void decode_numbers(png_structp png, png_infop info, stream *state, void *numbers,
+                           size_t capacity) {
+    read_header(png, info, 1, capacity);
+    if (png_get_color_type(png, info) & PNG_COLOR_MASK_COLOR &&
+        png_get_color_type(png, info) != PNG_COLOR_TYPE_PALETTE)
+        png_error(png, "holds colours");
+    int is_wide = png_get_bit_depth(png, info) == 16;
+    png_set_packing(png);
+    png_set_strip_alpha(png);
+    if (is_wide && *(const uint8_t *)&(uint16_t){1})
+        png_set_swap(png);
+    size_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
+    /* Bytes go to the upper half and are widened from the front: number i is written over bytes
+     * 2 i and 2 i + 1, which are at or before byte i of the upper half. */
+    uint8_t *bytes = (uint8_t *)numbers + (is_wide ? 0 : capacity);
+    read_rows(png, info, state, bytes, height, width * (is_wide ? 2 : 1));
+    for (size_t i = 0; !is_wide && i < capacity; i++) {
+        uint16_t number = bytes[i];
+        memcpy((uint8_t *)numbers + 2 * i, &number, 2);
+    }
+}
+
+/* Runs `body` on a new reader. */
+static int with_reader(const uint8_t *data, size_t count, cimages_failure *failure,
+                       void (*body)(png_structp, png_infop, stream *, void *, size_t), void *target,
+                       size_t capacity) {
     stream state = {.data = data, .rest = count, .failure = failure};
     png_infop info;
     png_structp png = new_reader(&state, &info);
     if (!png)
         return -1;
     if (!setjmp(png_jmpbuf(png))) {
-        decode(png, info, &state, pixels, capacity);
+        body(png, info, &state, target, capacity);
         png_destroy_read_struct(&png, &info, NULL);
         free(state.rows);
         return 0;
@@ -129,6 +165,16 @@ int cimages_png_decode(const uint8_t *data, size_t count, uint8_t *pixels, size_
     png_destroy_read_struct(&png, &info, NULL);
     free(state.rows);
     return -1;
+}
+
+int cimages_png_decode(const uint8_t *data, size_t count, uint8_t *pixels, size_t capacity,
+                       cimages_failure *failure) {
+    return with_reader(data, count, failure, decode, pixels, capacity);
+}
+
+int cimages_png_numbers(const uint8_t *data, size_t count, uint16_t *numbers, size_t capacity,
+                        cimages_failure *failure) {
+    return with_reader(data, count, failure, decode_numbers, numbers, capacity);
 }
 
 static void encode(png_structp png, png_infop info, const uint8_t *pixels, uint32_t width,

@@ -11,6 +11,9 @@ public struct Features: Sendable {
   /// The outputs asked for, row-major: dense `[patches, embedding]`, content and context
   /// `[patches, width]`, image `[embedding]`.
   public let outputs: [VisionOutput: [Float]]
+  /// Whether dense features are means over windows of normalised features, so that their lengths
+  /// say how far windows agree.
+  public let isAveraged: Bool
 }
 
 /// What a vision tower is computed with.
@@ -80,7 +83,38 @@ public final class ImageEncoder {
     for output in outputs { results[output] = engine.output(output.slot) }
     return Features(
       grid: Grid(rows: geometry.gridRows, columns: geometry.gridColumns), geometry: geometry,
-      outputs: results)
+      outputs: results, isAveraged: false)
+  }
+
+  /// Computes the features of a picture in one input, or the dense features averaged over several.
+  ///
+  /// Throws what `engine(for:)` throws.
+  public func features(of image: Image, input: DenseInput) throws(DeclipError) -> Features {
+    switch input {
+    case .whole(let geometry): try features(of: image, geometry: geometry)
+    case .windows(let windows): try averagedFeatures(of: image, windows)
+    }
+  }
+
+  private func averagedFeatures(
+    of image: Image, _ windows: SlidingWindows
+  ) throws(DeclipError) -> Features {
+    let geometry = windows.geometry
+    let content = image.resized(
+      width: geometry.contentWidth, height: geometry.contentHeight, threads: pool.threads)
+    var average = WindowAverage(windows, width: model.architecture.embeddingSize)
+    for row in windows.rowOrigins {
+      for column in windows.columnOrigins {
+        let engine = try run(
+          model.architecture.preprocessing.window(
+            of: content, left: column * geometry.patchSize, top: row * geometry.patchSize,
+            size: windows.size))
+        average.add(engine.output(.dense), row: row, column: column)
+      }
+    }
+    return Features(
+      grid: Grid(rows: geometry.gridRows, columns: geometry.gridColumns), geometry: geometry,
+      outputs: [.dense: average.features], isAveraged: true)
   }
 
   /// The embedding `[embedding]` of a whole picture, not normalised: the shorter side is resized
@@ -91,6 +125,17 @@ public final class ImageEncoder {
     // Checked before pixels are resized to it.
     _ = try engine(for: InputSize(height: size, width: size))
     let input = model.architecture.preprocessing.classification(
+      image, size: size, threads: pool.threads)
+    return try run(input).output(VisionOutput.image.slot)
+  }
+
+  /// The embedding `[embedding]` of a region that was cut out of a picture, not normalised: the
+  /// longer side is resized to `size` pixels, in the middle of a black square.
+  ///
+  /// Throws what `engine(for:)` throws.
+  public func embedding(ofRegion image: Image, size: Int) throws(DeclipError) -> [Float] {
+    _ = try engine(for: InputSize(height: size, width: size))
+    let input = model.architecture.preprocessing.letterboxed(
       image, size: size, threads: pool.threads)
     return try run(input).output(VisionOutput.image.slot)
   }

@@ -18,17 +18,34 @@ public final class Segmenter {
     self.pool = pool
   }
 
-  /// The map of a picture laid into the network's input as `geometry` says.
+  /// The map of a picture laid into the network's inputs as `input` says.
   ///
-  /// Throws what
-  /// `ImageEncoder.features(of:geometry:)` and `SegmentationMap.init` throw.
+  /// Throws what `ImageEncoder.features(of:input:)` and `SegmentationMap.init` throw.
+  public func map(
+    of image: Image, input: DenseInput, options: SegmentationMap.Options
+  ) throws(DeclipError) -> SegmentationMap {
+    try encoder.features(of: image, input: input)
+      .segmentationMap(vocabulary, options: options, threads: pool.threads)
+  }
+
+  /// The map of a picture laid into one input as `geometry` says.
+  ///
+  /// Throws what `map(of:input:options:)` throws.
   public func map(
     of image: Image, geometry: InputGeometry, options: SegmentationMap.Options
   ) throws(DeclipError) -> SegmentationMap {
-    let features = try encoder.features(of: image, geometry: geometry)
-    return try SegmentationMap(
-      features: features.outputs[.dense] ?? [], embeddings: vocabulary.embeddings,
+    try map(of: image, input: .whole(geometry), options: options)
+  }
+}
+
+extension Features {
+  /// The map that dense features give with a vocabulary; throws what `SegmentationMap.init` throws.
+  func segmentationMap(
+    _ vocabulary: Vocabulary, options: SegmentationMap.Options, threads: Int
+  ) throws(DeclipError) -> SegmentationMap {
+    try SegmentationMap(
+      features: outputs[.dense] ?? [], embeddings: vocabulary.embeddings,
       embeddingSize: vocabulary.embeddingSize, geometry: geometry, options: options,
-      threads: pool.threads)
+      normalizing: !isAveraged, threads: threads)
   }
 }

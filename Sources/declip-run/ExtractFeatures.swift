@@ -56,7 +56,7 @@ struct ExtractFeatures: ParsableCommand {
       shape = [values.count]
     } else {
       let features = try encoder.features(
-        of: picture, geometry: try input.geometry(of: picture, model))
+        of: picture, input: try input.layout().input(for: picture, model))
       values = features.outputs[kind] ?? []
       let width = values.count / max(features.grid.count, 1)
       shape = [features.grid.rows, features.grid.columns, width]

@@ -29,16 +29,31 @@ struct InputOptions: ParsableArguments {
     size.flatMap { $0.height == $0.width ? $0.height : nil }
   }
 
-  func geometry(of image: Image, _ model: Model) throws(DeclipError) -> InputGeometry {
-    let patch = model.architecture.vision.patchSize
-    let size = size ?? InputSize(height: model.nativeSize, width: model.nativeSize)
-    guard size.height == size.width else {
-      return try InputGeometry(
-        pictureWidth: image.width, pictureHeight: image.height, width: size.width,
-        height: size.height, patchSize: patch)
-    }
-    return try InputGeometry(
-      pictureWidth: image.width, pictureHeight: image.height, size: size.height,
-      patchSize: patch, fit: fit)
+  /// The layout that the options ask for, over windows where some are given.
+  func layout(windows: InputLayout.Windows? = nil) -> InputLayout {
+    InputLayout(size: size, fit: fit, windows: windows)
+  }
+}
+
+/// The options that have pictures computed in overlapping windows.
+struct WindowOptions: ParsableArguments {
+  @Option(
+    help: """
+      The side of square windows that slide over the picture, whose logits are averaged, for large \
+      pictures: 336 is usual. --size is then the picture's longer side; by default its shorter \
+      side becomes a window's.
+      """)
+  var window: Int?
+
+  @Option(help: "From one window to the next in pixels; by default a third of the window.")
+  var stride: Int?
+
+  func validate() throws {
+    if stride != nil, window == nil { throw ValidationError("--stride needs --window") }
+  }
+
+  /// The windows asked for, if any.
+  var windows: InputLayout.Windows? {
+    window.map { InputLayout.Windows(size: $0, stride: stride) }
   }
 }

@@ -24,6 +24,8 @@ struct Segment: ParsableCommand {
 
   @OptionGroup var input: InputOptions
 
+  @OptionGroup var windowOptions: WindowOptions
+
   @Option(name: [.short, .long], help: "The folder to write to.")
   var output = "."
 
@@ -76,10 +78,11 @@ struct Segment: ParsableCommand {
     let mapOptions = SegmentationMap.Options(
       logitScale: logitScale ?? model.architecture.logitScale, threshold: threshold,
       background: background.flatMap { vocabulary.names.firstIndex(of: $0) })
+    let layout = input.layout(windows: windowOptions.windows)
     var results: [Result] = []
     let failure = Pictures(paths: images).forEach { path, image throws(DeclipError) in
       let map = try segmenter.map(
-        of: image, geometry: input.geometry(of: image, model), options: mapOptions)
+        of: image, input: layout.input(for: image, model), options: mapOptions)
       results.append(try write(map, of: image, path, vocabulary))
     }
     if json {

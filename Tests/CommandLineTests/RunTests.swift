@@ -57,6 +57,35 @@ import Vision
     #expect(overlay.width >= picture.width && overlay.height >= picture.height)
   }
 
+  /// One window of all of the picture is the picture itself; more of them agree with it mostly.
+  @Test func windowsSlideOverPictures() throws {
+    func labels(_ options: String...) throws -> [UInt16] {
+      let outcome = try run.callAsFunction(
+        ["segment", scene, "--model", model, "--classes", classes, "--output", folder.path]
+          + options)
+      #expect(outcome.status == 0 && outcome.errors == "")
+      return try LabelMap(path: folder("demo.labels.png")).labels
+    }
+    let whole = try labels("--size", "448")
+    #expect(try labels("--size", "448", "--window", "448") == whole)
+    let windows = try labels("--size", "448", "--window", "224", "--stride", "112")
+    let agreement = zip(whole, windows).count { $0 == $1 }
+    #expect(windows != whole && agreement > whole.count * 9 / 10)
+    // Without a size the shorter side, 336 pixels here, becomes the window's.
+    #expect(
+      try labels("--window", "336", "--stride", "112")
+        == labels("--size", "448", "--window", "336", "--stride", "112"))
+    let refusal = try run(
+      "segment", scene, "--model", model, "--classes", "a", "--window", "336", "--size", "224x448")
+    #expect(refusal.status == 64)
+    #expect(
+      refusal.errors
+        == "error: windows slide over pictures of their own proportions, expected a --size of one "
+        + "number, the longer side\n")
+    #expect(
+      try run("segment", scene, "--model", model, "--classes", "a", "--stride", "112").status == 64)
+  }
+
   @Test func thresholdGivesUnsurePixelsToTheBackground() throws {
     let arguments = [
       "segment", scene, "--model", model, "--classes", "blue circle,yellow moon", "--output",

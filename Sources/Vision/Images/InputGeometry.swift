@@ -64,6 +64,34 @@ public struct InputGeometry: Hashable, Sendable {
       InputGeometry.scaled(pictureHeight, by: scale, upTo: height), patchSize)
   }
 
+  /// Fits a picture's shorter side to `shorterSide`, a multiple of `patchSize`, and pads to the next
+  /// patch.
+  ///
+  /// The longer side is `round(side * shorterSide / shorter side)`. Throws `usage` where
+  /// `shorterSide` does not suit, or where the longer side becomes more than `maximumExtent`.
+  public init(
+    pictureWidth: Int, pictureHeight: Int, shorterSide: Int, patchSize: Int
+  ) throws(DeclipError) {
+    try InputGeometry.check(shorterSide, patchSize)
+    let scale = Double(shorterSide) / Double(min(pictureWidth, pictureHeight))
+    func extents(_ extent: Int) throws(DeclipError) -> (content: Int, padded: Int) {
+      let content = (Double(extent) * scale).rounded(.toNearestOrEven)
+      let limit = InputGeometry.maximumExtent / patchSize * patchSize
+      guard content <= Double(limit) else {
+        throw DeclipError(
+          .usage,
+          "a picture of \(pictureWidth) x \(pictureHeight) is too long for windows of "
+            + "\(shorterSide)", expected: "at most \(limit) pixels along the longer side",
+          remedy: "give the longer side with --size")
+      }
+      return (Int(content), (Int(content) + patchSize - 1) / patchSize * patchSize)
+    }
+    let (columns, rows) = (try extents(pictureWidth), try extents(pictureHeight))
+    self.init(
+      pictureWidth, pictureHeight, columns.padded, rows.padded, columns.content, rows.content,
+      patchSize)
+  }
+
   private init(
     _ pictureWidth: Int, _ pictureHeight: Int, _ width: Int, _ height: Int, _ contentWidth: Int,
     _ contentHeight: Int, _ patchSize: Int
@@ -95,7 +123,7 @@ public struct InputGeometry: Hashable, Sendable {
     max(1, min(limit, Int((Double(extent) * scale).rounded(.toNearestOrEven))))
   }
 
-  private static func check(_ extent: Int, _ patchSize: Int) throws(DeclipError) {
+  static func check(_ extent: Int, _ patchSize: Int) throws(DeclipError) {
     guard patchSize > 0, extent > 0, extent <= maximumExtent, extent % patchSize == 0 else {
       let step = max(1, patchSize)
       let nearest = max(step, (min(extent, maximumExtent) + step / 2) / step * step)

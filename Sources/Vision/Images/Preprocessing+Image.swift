@@ -40,6 +40,35 @@ extension Preprocessing {
       height: size)
   }
 
+  /// The input for one window over a picture that was resized already: `size` by `size` pixels from
+  /// (`left`, `top`) on, black where it reaches beyond the picture.
+  ///
+  /// - Precondition: the corner lies in the picture.
+  public func window(of image: Image, left: Int, top: Int, size: Int) -> VisionInput {
+    normalized(image, left: left, top: top, width: size, height: size)
+  }
+
+  /// The input for one embedding of all of a picture: the longer side resized to `size`, in the
+  /// middle of a black square. Regions cut out of pictures are embedded so, as in the released
+  /// evaluation: their ends are not cut off.
+  public func letterboxed(_ image: Image, size: Int, threads: Int = 0) -> VisionInput {
+    let scale = Double(size) / Double(max(image.width, image.height))
+    func extent(_ side: Int) -> Int {
+      max(1, min(size, Int((Double(side) * scale).rounded(.toNearestOrEven))))
+    }
+    let content = image.resized(
+      width: extent(image.width), height: extent(image.height), threads: threads)
+    var square = Image(width: size, height: size, filledWith: Colour(0, 0, 0))
+    let (left, top) = ((size - content.width) / 2, (size - content.height) / 2)
+    let row = 3 * content.width
+    for y in 0..<content.height {
+      let start = 3 * ((top + y) * size + left)
+      square.pixels.replaceSubrange(
+        start..<start + row, with: content.pixels[y * row..<(y + 1) * row])
+    }
+    return normalized(square, left: 0, top: 0, width: size, height: size)
+  }
+
   /// The window of `image` at (`left`, `top`), black where it reaches beyond the picture.
   private func normalized(
     _ image: Image, left: Int, top: Int, width: Int, height: Int

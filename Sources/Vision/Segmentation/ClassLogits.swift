@@ -19,14 +19,15 @@ struct ClassLogits: Sendable {
   /// `[rows, columns, blocks]`.
   let values: [Block]
 
-  /// `scale * cos(features, embeddings)` over the content of `geometry`.
+  /// `scale * cos(features, embeddings)` over the content of `geometry`; `scale` times the inner
+  /// product where features are not to be normalised.
   ///
   /// - Parameters:
   ///   - features: `[gridRows * gridColumns, size]`, of any length each.
   ///   - embeddings: `[classes, size]`, normalised.
   init(
     features: [Float], embeddings: [Float], size: Int, scale: Float, geometry: InputGeometry,
-    threads: Int
+    normalizing: Bool, threads: Int
   ) {
     let classes = embeddings.count / size
     let (rows, columns) = (geometry.contentRows, geometry.contentColumns)
@@ -45,7 +46,7 @@ struct ClassLogits: Sendable {
               for column in 0..<columns {
                 let feature = features.extracting(at: row * gridColumns + column, size)
                 // The same floor under the length as PyTorch's `normalize`.
-                let length = max(dot(feature, feature).squareRoot(), 1e-12)
+                let length = normalizing ? max(dot(feature, feature).squareRoot(), 1e-12) : 1
                 let cell = (row * columns + column) * blocks
                 for index in 0..<classes {
                   let cosine = dot(feature, embeddings.extracting(at: index, size)) / length

@@ -54,10 +54,12 @@ public struct SegmentationMap: Sendable {
   /// - Parameters:
   ///   - features: `[gridRows * gridColumns, embeddingSize]`, row-major, normalised or not.
   ///   - embeddings: `[classes, embeddingSize]`, normalised.
+  ///   - normalizing: whether features are divided by their lengths; not where they are means over
+  ///     windows (`WindowAverage`).
   ///   - threads: a bound on the threads used, 0 for one a processor.
   public init(
     features: [Float], embeddings: [Float], embeddingSize: Int, geometry: InputGeometry,
-    options: Options = Options(), threads: Int = 0
+    options: Options = Options(), normalizing: Bool = true, threads: Int = 0
   ) throws(DeclipError) {
     let classes = embeddingSize > 0 ? embeddings.count / embeddingSize : 0
     guard classes > 0, classes * embeddingSize == embeddings.count,
@@ -71,7 +73,7 @@ public struct SegmentationMap: Sendable {
     try options.check(classes: classes)
     let logits = ClassLogits(
       features: features, embeddings: embeddings, size: embeddingSize,
-      scale: options.logitScale, geometry: geometry, threads: threads)
+      scale: options.logitScale, geometry: geometry, normalizing: normalizing, threads: threads)
     let labeller = PixelLabeller(
       logits: logits, classes: classes, geometry: geometry, options: options)
     (labels, areas) = labeller.label(threads: threads)
