@@ -42,7 +42,9 @@ let package = Package(
     .target(
       name: "Quantization",
       dependencies: ["Model", "Files", "Container", "Runtime", "Vision", "COpenBLAS"]),
-    .target(name: "DeCLIP", dependencies: ["Container", "Importers", "Runtime", "Vision"]),
+    .target(
+      name: "DeCLIP", dependencies: ["Container", "Importers", "Quantization", "Runtime", "Vision"]
+    ),
 
     // Command lines.
     .target(
@@ -50,8 +52,14 @@ let package = Package(
       dependencies: [
         "Model", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .target(
+      name: "CommandOptions",
+      dependencies: [
+        "DeCLIP", "Terminal", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(name: "declip-convert", dependencies: ["DeCLIP", "Terminal"]),
-    .executableTarget(name: "declip-run", dependencies: ["DeCLIP", "Terminal"]),
+    .executableTarget(
+      name: "declip-run", dependencies: ["DeCLIP", "Terminal", "CommandOptions"]),
 
     // Tests.
     .testTarget(name: "ModelTests", dependencies: ["Model"]),

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandOptions
 import DeCLIP
 import Foundation
 import Runtime
@@ -141,17 +142,5 @@ struct Bench: ParsableCommand {
         + "\(Format.bytes(drift.residentAtEndBytes)) at the end"
     }
     return text
-  }
-}
-
-extension InputSize: ExpressibleByArgument {
-  /// Reads `S` or `HEIGHTxWIDTH`.
-  public init?(argument: String) {
-    let sides = argument.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
-    switch (sides.count, sides.first ?? nil, sides.last ?? nil) {
-    case (1, let side?, _): self.init(height: side, width: side)
-    case (2, let height?, let width?): self.init(height: height, width: width)
-    default: return nil
-    }
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandOptions
 import DeCLIP
 import Terminal
 import Vision

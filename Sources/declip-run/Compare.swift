@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandOptions
 import DeCLIP
 import Runtime
 import Terminal
@@ -36,6 +37,8 @@ struct Compare: ParsableCommand {
   @Option(help: "What B is computed with.")
   var engineB = EngineKind.int8
 
+  @OptionGroup var modeOptions: ModeOptions
+
   @OptionGroup var input: InputOptions
 
   @OptionGroup var threads: ThreadOptions
@@ -59,11 +62,11 @@ struct Compare: ParsableCommand {
       let (first, second) = (try Model(path: a), try Model(path: b))
       let comparison = try Comparison(
         reference: ImageEncoder(
-          first, mode: input.mode, outputs: [.dense], engine: engineA, pool: pool),
+          first, mode: modeOptions.mode, outputs: [.dense], engine: engineA, pool: pool),
         other: ImageEncoder(
-          second, mode: input.mode, outputs: [.dense], engine: engineB, pool: pool))
+          second, mode: modeOptions.mode, outputs: [.dense], engine: engineB, pool: pool))
       let failure = Pictures(paths: images).forEach { _, image throws(DeclipError) in
-        try comparison.add(image, geometry: try input.geometry(of: image, first))
+        try comparison.add(image, geometry: input.layout().input(for: image, first).geometry)
       }
       if comparison.pictures > 0 {
         if json { try printJSON(comparison) } else { printTables(comparison) }
@@ -82,7 +85,7 @@ extension Compare {
       """
       A: \(a), \(engineA.rawValue)
       B: \(b), \(engineB.rawValue)
-      mode \(input.mode.rawValue), \(comparison.pictures) \
+      mode \(modeOptions.mode.rawValue), \(comparison.pictures) \
       picture\(comparison.pictures == 1 ? "" : "s"), \(features.rows) patches
 
       dense features: cosine \(Format.fixed(features.cosine, 5)), centred \
@@ -250,7 +253,7 @@ extension Compare {
     try JSONOutput.print(
       Result(
         a: a, b: b, engineA: engineA.rawValue, engineB: engineB.rawValue,
-        mode: input.mode.rawValue, pictures: comparison.pictures,
+        mode: modeOptions.mode.rawValue, pictures: comparison.pictures,
         patches: comparison.features.rows, features: Difference(comparison.features),
         steps: comparison.steps.enumerated().map { index, step in
           StepResult(

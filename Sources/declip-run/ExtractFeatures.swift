@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandOptions
 import DeCLIP
 import Runtime
 import Terminal
@@ -15,6 +16,8 @@ struct ExtractFeatures: ParsableCommand {
   var image: String
 
   @OptionGroup var options: ModelOptions
+
+  @OptionGroup var modeOptions: ModeOptions
 
   @OptionGroup var input: InputOptions
 
@@ -46,7 +49,7 @@ struct ExtractFeatures: ParsableCommand {
     of picture: Image, _ model: Model, _ pool: WorkerPool
   ) throws(DeclipError) -> NumPyArray {
     let encoder = try ImageEncoder(
-      model, mode: input.mode, outputs: [kind], engine: options.engine, pool: pool)
+      model, mode: modeOptions.mode, outputs: [kind], engine: options.engine, pool: pool)
     var shape: [Int]
     var values: [Float]
     if kind == .image {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandOptions
 import DeCLIP
 import Files
 import Foundation
@@ -21,6 +22,8 @@ struct Segment: ParsableCommand {
   @OptionGroup var options: ModelOptions
 
   @OptionGroup var vocabularyOptions: VocabularyOptions
+
+  @OptionGroup var modeOptions: ModeOptions
 
   @OptionGroup var input: InputOptions
 
@@ -74,7 +77,7 @@ struct Segment: ParsableCommand {
     let names = try classNames()
     let vocabulary = try vocabularyOptions.vocabulary(names, model, pool)
     let segmenter = try Segmenter(
-      model, vocabulary: vocabulary, mode: input.mode, engine: options.engine, pool: pool)
+      model, vocabulary: vocabulary, mode: modeOptions.mode, engine: options.engine, pool: pool)
     let mapOptions = SegmentationMap.Options(
       logitScale: logitScale ?? model.architecture.logitScale, threshold: threshold,
       background: background.flatMap { vocabulary.names.firstIndex(of: $0) })

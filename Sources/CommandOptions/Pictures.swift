@@ -4,11 +4,14 @@ import Vision
 
 /// Goes through the pictures of a command: one that cannot be read is named and passed over, and
 /// the command then ends with its exit code.
-struct Pictures {
-  let paths: [String]
+public struct Pictures {
+  private let paths: [String]
+
+  /// Pictures by their paths.
+  public init(paths: [String]) { self.paths = paths }
 
   /// Calls `body` with every picture that can be read; returns the first failure's kind, if any.
-  func forEach(
+  public func forEach(
     _ body: (_ path: String, _ image: Image) throws(DeclipError) -> Void
   ) -> DeclipError.Kind? {
     var failure: DeclipError.Kind?
@@ -28,7 +31,7 @@ struct Pictures {
   }
 
   /// The file name of a path without folders and its last extension.
-  static func stem(_ path: String) -> String {
+  public static func stem(_ path: String) -> String {
     let name = path.split(separator: "/").last.map(String.init) ?? path
     guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name }
     return String(name[..<dot])
