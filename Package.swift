@@ -67,7 +67,8 @@ let package = Package(
     .testTarget(name: "ContainerTests", dependencies: ["Container"]),
     .testTarget(name: "ONNXTests", dependencies: ["ONNX", "CZlib"]),
     .testTarget(name: "ImportersTests", dependencies: ["Importers", "ONNX"]),
-    .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "CKernels"]),
+    .target(name: "CKernelsCheck", dependencies: ["CKernels"], path: "Tests/CKernelsCheck"),
+    .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "CKernels", "CKernelsCheck"]),
     .testTarget(name: "QuantizationTests", dependencies: ["Quantization"]),
     .testTarget(name: "VisionTests", dependencies: ["Vision"]),
     .testTarget(

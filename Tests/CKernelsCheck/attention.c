@@ -1,0 +1,153 @@
+// The parts of attention, and one head's as a whole.
+#include "check.h"
+
+enum {
+    MOST_TOKENS = 300,
+    MOST_SIZE = DECLIP_INT8_HEAD_LIMIT,
+    MOST_VALUES = MOST_TOKENS * MOST_SIZE,
+    MEMORY = 4 * (MOST_TOKENS + 64) * (MOST_SIZE + 64),
+};
+
+typedef struct head {
+    size_t tokens, size;
+    int32_t limit;
+    float query[MOST_VALUES], key[MOST_VALUES], value[MOST_VALUES];
+} head;
+
+static head drawn;
+
+static void draw_head(size_t shape) {
+    static const size_t edges[] = {1, 2, 15, 16, 17, 33, 64, 127, 128, 129, 300};
+    const size_t count = sizeof edges / sizeof *edges;
+    drawn.tokens = shape < 2 * count ? edges[shape % count] : 1 + check_draw(40);
+    drawn.size = 16 * (1 + check_draw(MOST_SIZE / 16));
+    drawn.limit = check_draw(2) ? DECLIP_INT8_SCORES_WIDE : DECLIP_INT8_SCORES_NARROW;
+    const size_t values = drawn.tokens * drawn.size;
+    const uint32_t filling = check_draw(8);
+    check_fill(drawn.query, values, 3);
+    check_fill(drawn.key, values, 3);
+    check_fill(drawn.value, values, 3);
+    // Every operand at its limit, of either sign; or nothing at all in queries or values.
+    for (size_t i = 0; filling >= 4 && i < values; i++) {
+        if (filling <= 5)
+            drawn.query[i] = 1;
+        if (filling <= 5)
+            drawn.key[i] = filling == 4 ? 1 : -1;
+        if (filling <= 5)
+            drawn.value[i] = filling == 4 ? -3 : 3;
+        if (filling == 6)
+            drawn.query[i] = 0;
+        if (filling == 7)
+            drawn.value[i] = 0;
+    }
+}
+
+int check_rotate(const declip_int8_kernels *set, size_t shape) {
+    static float cosine[MOST_VALUES], sine[MOST_VALUES], scales[2][MOST_TOKENS];
+    static int16_t words[2][MOST_VALUES + 1];
+    const declip_int8_attention *both[2] = {declip_int8_portable.attention, set->attention};
+    draw_head(shape);
+    check_fill(cosine, drawn.tokens * drawn.size / 2, 1);
+    check_fill(sine, drawn.tokens * drawn.size / 2, 1);
+    const int rotates = (int)check_draw(2), moves = (int)check_draw(2);
+    memset(words, 7, sizeof words);
+    for (int side = 0; side < 2; side++)
+        both[side]->rotate_quantize(drawn.query, drawn.size, rotates ? cosine : NULL,
+                                    rotates ? sine : NULL, moves ? drawn.key : NULL, drawn.tokens,
+                                    drawn.size, drawn.limit, words[side], drawn.size, scales[side]);
+    // A rotation is float arithmetic, whose last bits may turn a rounding; without it bits are
+    // equal.
+    const int tolerance = rotates;
+    for (size_t i = 0; i <= drawn.tokens * drawn.size; i++) {
+        int apart = words[0][i] - words[1][i];
+        if (apart > tolerance || apart < -tolerance)
+            return 1;
+    }
+    for (size_t t = 0; t < drawn.tokens; t++)
+        if (check_apart(scales[0][t], scales[1][t], rotates ? 1e-5f * scales[0][t] : 0))
+            return 1;
+    return 0;
+}
+
+int check_weights(const declip_int8_kernels *set, size_t shape) {
+    static float scores[MOST_VALUES];
+    static int16_t weights[2][MOST_VALUES];
+    const declip_int8_attention *both[2] = {declip_int8_portable.attention, set->attention};
+    const size_t count = 1 + (shape < 80 ? shape : check_draw(1300));
+    check_fill(scores, count, 40);
+    for (size_t i = 0; i < count; i++)
+        scores[i] -= 40;
+    scores[check_draw((uint32_t)count)] = 0;
+    memset(weights, 7, sizeof weights);
+    for (int side = 0; side < 2; side++) {
+        int32_t sum = both[side]->softmax_weights(scores, count, 0, 0.3f, weights[side]);
+        for (size_t i = 0; i < count; i++)
+            sum -= weights[side][i];
+        if (sum)
+            return 1;
+    }
+    // The exponential is within a millionth, so that only what is near a half rounds otherwise.
+    for (size_t i = 0; i < count + 16; i++) {
+        int apart = weights[0][i] - weights[1][i];
+        if (apart > (i < count) || apart < -(i < count))
+            return 1;
+    }
+    return 0;
+}
+
+int check_powers(const declip_int8_kernels *set, size_t shape) {
+    static float input[MOST_TOKENS], output[2][MOST_TOKENS];
+    const declip_int8_attention *both[2] = {declip_int8_portable.attention, set->attention};
+    const size_t count = 1 + (shape < 80 ? shape : check_draw(MOST_TOKENS - 8));
+    check_fill(input, count, 126);
+    input[check_draw((uint32_t)count)] = check_draw(2) ? 126 : -126;
+    memset(output, 0, sizeof output);
+    for (int side = 0; side < 2; side++)
+        both[side]->powers(input, count, output[side]);
+    for (size_t i = 0; i < MOST_TOKENS; i++)
+        if (check_apart(output[0][i], output[1][i], 1e-6f * output[0][i]))
+            return 1;
+    return 0;
+}
+
+static void attend(const declip_int8_attention *kernels, float *output) {
+    static _Alignas(64) char keys[MEMORY], values[MEMORY], scratch[MEMORY];
+    static int16_t words[2][MOST_VALUES];
+    static float scale[2][MOST_TOKENS];
+    const size_t tokens = drawn.tokens, size = drawn.size;
+    kernels->rotate_quantize(drawn.query, size, NULL, NULL, NULL, tokens, size, drawn.limit,
+                             words[0], size, scale[0]);
+    kernels->rotate_quantize(drawn.key, size, NULL, NULL, NULL, tokens, size, drawn.limit, words[1],
+                             size, scale[1]);
+    kernels->pack_keys(words[1], size, scale[1], tokens, size, drawn.limit, keys);
+    kernels->pack_values(drawn.value, size, tokens, size, values);
+    declip_int8_head head = {tokens, size, drawn.limit, 0.125f, keys, values};
+    kernels->attend(&head, words[0], size, scale[0], tokens, output, size, scratch);
+}
+
+// Integers are equal; what differs is the last bit of exponentials, and with it a weight by one of
+// the 8191 or more that a row's weights add up to.
+int check_attend(const declip_int8_kernels *set, size_t shape) {
+    static float output[2][MOST_VALUES];
+    draw_head(shape);
+    const declip_int8_attention *both[2] = {declip_int8_portable.attention, set->attention};
+    for (int side = 0; side < 2; side++) {
+        const size_t sizes[] = {
+            both[side]->keys_size(drawn.tokens, drawn.size, drawn.limit),
+            both[side]->values_size(drawn.tokens, drawn.size),
+            both[side]->scratch_size(drawn.tokens),
+        };
+        for (int i = 0; i < 3; i++)
+            if (sizes[i] > MEMORY)
+                return 1;
+        attend(both[side], output[side]);
+    }
+    double apart = 0, whole = 0;
+    for (size_t i = 0; i < drawn.tokens * drawn.size; i++) {
+        double difference = (double)output[0][i] - (double)output[1][i];
+        apart += difference * difference;
+        whole += (double)output[0][i] * (double)output[0][i];
+    }
+    const double one = 1.0 / DECLIP_INT8_WEIGHT_LIMIT;
+    return !(apart <= one * one * whole);
+}

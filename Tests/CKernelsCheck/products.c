@@ -1,0 +1,155 @@
+// Products of bytes: every range, integers and epilogues.
+#include "check.h"
+
+enum {
+    MOST_ROWS = 200,
+    MOST_COLUMNS = 80,
+    MOST_TERMS = 2736,
+    STRIDE = MOST_TERMS + DECLIP_INT8_ROW_MULTIPLE,
+    OUTPUT_STRIDE = MOST_COLUMNS + 3,
+    PANELS = MOST_COLUMNS / DECLIP_INT8_PANEL,
+};
+
+static const struct {
+    declip_int8_range range;
+    int largest; // activation
+    int lowest;  // weight; the highest is -lowest - 1
+} ranges[] = {
+    {DECLIP_INT8_U7S8, 127, -128},
+    {DECLIP_INT8_U8S7, 255, -64},
+    {DECLIP_INT8_U8S8, 255, -128},
+};
+
+enum { RANGES = sizeof ranges / sizeof *ranges };
+
+typedef struct extents {
+    size_t rows, n, k;
+} extents;
+
+// Edges combined, then products of many rows, which pass the end of a block of rows, then any.
+static extents draw_extents(size_t shape) {
+    static const size_t rows[] = {1, 2, 5, 13}, n[] = {1, 15, 16, 17, 33, 65},
+                        k[] = {1, 3, 17, 64, 2730};
+    enum { ROWS = sizeof rows / sizeof *rows, N = sizeof n / sizeof *n, K = sizeof k / sizeof *k };
+    enum { EDGES = ROWS * N * K, TALL = EDGES + 20 };
+    if (shape < EDGES)
+        return (extents){rows[shape % ROWS], n[shape / ROWS % N], k[shape / ROWS / N]};
+    if (shape < TALL)
+        return (extents){190 + check_draw(MOST_ROWS - 189), 1 + check_draw(40), 1 + check_draw(16)};
+    return (extents){1 + check_draw(26), 1 + check_draw(50), 1 + check_draw(80)};
+}
+
+static uint8_t a[MOST_ROWS * STRIDE];
+static int8_t weights[MOST_COLUMNS * MOST_TERMS];
+static _Alignas(64) int8_t packed[2][MOST_COLUMNS * MOST_TERMS];
+static int32_t column_sums[2][MOST_COLUMNS];
+
+// Activations with the largest value in the padding, and weights; two packings of them.
+static void draw_operands(const declip_int8_kernels *set, size_t which, extents e) {
+    const int largest = ranges[which].largest, lowest = ranges[which].lowest;
+    const uint32_t filling = check_draw(8);
+    memset(a, largest, e.rows * STRIDE);
+    for (size_t r = 0; r < e.rows; r++) {
+        for (size_t i = 0; i < e.k; i++) {
+            uint8_t *term = &a[r * STRIDE + i];
+            switch (filling) {
+            case 4: // all at the largest, weights at the lowest
+            case 5:
+                break; // or at the highest
+            case 6:
+                *term = (uint8_t)(i % 2 ? largest : 0);
+                break;
+            case 7:
+                *term = 0;
+                break;
+            default:
+                *term = (uint8_t)check_draw((uint32_t)largest + 1);
+            }
+        }
+    }
+    for (size_t i = 0; i < e.n * e.k; i++) {
+        switch (filling) {
+        case 4:
+            weights[i] = (int8_t)lowest;
+            break;
+        case 5:
+            weights[i] = (int8_t)(-lowest - 1);
+            break;
+        case 6:
+            weights[i] = (int8_t)(i % 3 ? lowest : -lowest - 1);
+            break;
+        default:
+            weights[i] = (int8_t)((int)check_draw((uint32_t)(-2 * lowest)) + lowest);
+        }
+    }
+    const declip_int8_gemm *both[2] = {declip_int8_portable.gemm, set->gemm};
+    for (int side = 0; side < 2; side++)
+        both[side]->pack_weights(weights, e.n, e.k, packed[side], column_sums[side]);
+}
+
+// Outputs have a row and columns more than are multiplied, so that what is written there shows.
+int check_integer_sums(const declip_int8_kernels *set, size_t shape) {
+    static int32_t sums[2][(MOST_ROWS + 1) * OUTPUT_STRIDE];
+    const declip_int8_gemm *both[2] = {declip_int8_portable.gemm, set->gemm};
+    const extents e = draw_extents(shape);
+    const size_t bytes = (e.rows + 1) * OUTPUT_STRIDE * sizeof(int32_t);
+    for (size_t which = 0; which < RANGES; which++) {
+        draw_operands(set, which, e);
+        for (int side = 0; side < 2; side++) {
+            memset(sums[side], 7, bytes);
+            both[side]->u8s8_s32(a, STRIDE, packed[side], e.rows, e.n, e.k, ranges[which].range, 0,
+                                 PANELS, sums[side], OUTPUT_STRIDE);
+        }
+        if (memcmp(sums[0], sums[1], bytes) ||
+            memcmp(column_sums[0], column_sums[1], e.n * sizeof(int32_t)))
+            return 1;
+    }
+    return 0;
+}
+
+static float magnitude(float x) {
+    return x < 0 ? -x : x;
+}
+
+int check_float_sums(const declip_int8_kernels *set, size_t shape) {
+    static float outputs[2][(MOST_ROWS + 1) * OUTPUT_STRIDE],
+        before[(MOST_ROWS + 1) * OUTPUT_STRIDE];
+    static float row_scale[MOST_ROWS], column_scale[MOST_COLUMNS], bias[MOST_COLUMNS];
+    const declip_int8_gemm *both[2] = {declip_int8_portable.gemm, set->gemm};
+    const extents e = draw_extents(shape);
+    const size_t which = check_draw(RANGES), count = (e.rows + 1) * OUTPUT_STRIDE;
+    draw_operands(set, which, e);
+    check_fill(row_scale, MOST_ROWS, 0.1f);
+    check_fill(column_scale, MOST_COLUMNS, 0.01f);
+    check_fill(bias, MOST_COLUMNS, 10);
+    check_fill(before, count, 10);
+    declip_int8_epilogue epilogue = {.tensor_scale = 0.03f};
+    if (check_draw(2))
+        epilogue.row_scale = row_scale;
+    if (check_draw(2))
+        epilogue.bias = bias;
+    epilogue.accumulate = (int)check_draw(2);
+    epilogue.zero_point = (int32_t)check_draw((uint32_t)ranges[which].largest + 1);
+    epilogue.column_scale = column_scale;
+    const size_t first = check_draw(2); // the panels in one call or in two
+    for (int side = 0; side < 2; side++) {
+        memcpy(outputs[side], before, count * sizeof(float));
+        epilogue.column_sum = column_sums[side];
+        if (first)
+            both[side]->u8s8_f32(a, STRIDE, packed[side], e.rows, e.n, e.k, ranges[which].range, 0,
+                                 first, &epilogue, outputs[side], OUTPUT_STRIDE);
+        both[side]->u8s8_f32(a, STRIDE, packed[side], e.rows, e.n, e.k, ranges[which].range, first,
+                             PANELS, &epilogue, outputs[side], OUTPUT_STRIDE);
+    }
+    for (size_t i = 0; i < count; i++) {
+        // 2e-6 of the largest term, as each side may be off by half of that.
+        float largest = magnitude(outputs[0][i]);
+        if (largest < magnitude(before[i]))
+            largest = magnitude(before[i]);
+        if (largest < 10)
+            largest = 10;
+        if (check_apart(outputs[0][i], outputs[1][i], 2e-6f * largest))
+            return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,127 @@
+// Float rows into quantised rows.
+#include "check.h"
+
+enum { ROWS = 3, MOST_COLUMNS = 2730, PADDING = 5, MOST = ROWS * (MOST_COLUMNS + PADDING) };
+
+typedef struct rows {
+    size_t count, columns, stride;
+    float input[MOST], other[MOST], gain[MOST], bias[MOST];
+} rows;
+
+static rows drawn;
+
+typedef void (*kernel)(const declip_int8_rows *kernels, const declip_int8_quantizer *quantizer);
+
+static void draw_rows(size_t shape, float most) {
+    static const size_t edges[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 127, 768, 2730};
+    const size_t count = sizeof edges / sizeof *edges;
+    drawn.columns = shape < count ? edges[shape] : 1 + check_draw(150);
+    drawn.stride = drawn.columns + PADDING;
+    drawn.count = 1 + check_draw(ROWS);
+    for (size_t r = 0; r < drawn.count; r++) {
+        check_fill(drawn.input + r * drawn.stride, drawn.columns, most);
+        check_fill(drawn.other + r * drawn.stride, drawn.columns, 2);
+    }
+    check_fill(drawn.gain, drawn.columns, 2);
+    check_fill(drawn.bias, drawn.columns, 1);
+}
+
+// Whether bytes are more than `tolerance` apart, or anything is written beside them.
+static int differs(const declip_int8_kernels *set, kernel kernel, int tolerance) {
+    static uint8_t bytes[2][MOST];
+    static float scales[2][ROWS], scratch[MOST];
+    const declip_int8_rows *both[2] = {declip_int8_portable.rows, set->rows};
+    const int32_t range = check_draw(2) ? 255 : 127;
+    const int dynamic = (int)check_draw(2);
+    const size_t size = drawn.count * drawn.stride;
+    memset(scales, 0, sizeof scales);
+    for (int side = 0; side < 2; side++) {
+        memset(bytes[side], 9, size);
+        declip_int8_quantizer quantizer = {.range = range,
+                                           .zero_point = dynamic ? range / 2 + 1 : 17,
+                                           .inverse_scale = 8.7f,
+                                           .row_scale = dynamic ? scales[side] : NULL,
+                                           .output = bytes[side],
+                                           .output_stride = drawn.stride,
+                                           .scratch = scratch};
+        kernel(both[side], &quantizer);
+    }
+    for (size_t i = 0; i < size; i++) {
+        int apart = bytes[0][i] - bytes[1][i];
+        int inside = i % drawn.stride < drawn.columns;
+        if (apart < 0)
+            apart = -apart;
+        if (apart > (inside ? tolerance : 0) || (inside && bytes[1][i] > range))
+            return 1;
+    }
+    for (size_t r = 0; r < ROWS; r++) {
+        float most = scales[0][r] > 1 ? scales[0][r] : 1;
+        if (check_apart(scales[0][r], scales[1][r], tolerance ? 2e-5f * most : 0))
+            return 1;
+    }
+    return 0;
+}
+
+static void quantize(const declip_int8_rows *kernels, const declip_int8_quantizer *quantizer) {
+    kernels->quantize(drawn.input, drawn.stride, drawn.count, drawn.columns, quantizer);
+}
+
+// Bits are equal, whatever the rows hold: zeros, halves, values beyond the range, infinite ones and
+// what is not a number.
+int check_quantize(const declip_int8_kernels *set, size_t shape) {
+    static const float spreads[] = {0, 0.01f, 1, 20, 1e4f, 1e30f};
+    draw_rows(shape, spreads[check_draw(6)]);
+    const uint32_t kind = check_draw(8);
+    for (size_t i = 0; i < drawn.count; i++) {
+        float *row = drawn.input + i * drawn.stride;
+        float *value = row + check_draw((uint32_t)drawn.columns);
+        if (kind == 4)
+            *value = __builtin_nanf("");
+        if (kind == 5)
+            *value = __builtin_inff();
+        if (kind == 6)
+            *value = -__builtin_inff();
+        for (size_t c = 0; kind == 7 && c < drawn.columns; c++)
+            row[c] = ((float)check_draw(400) - 200 + 0.5f) / 8.7f;
+    }
+    return differs(set, quantize, 0);
+}
+
+static void layer_norm(const declip_int8_rows *kernels, const declip_int8_quantizer *quantizer) {
+    kernels->layer_norm_quantize(drawn.input, drawn.stride, drawn.gain, drawn.bias, 1e-5f,
+                                 drawn.count, drawn.columns, quantizer);
+}
+
+static void quick_gelu(const declip_int8_rows *kernels, const declip_int8_quantizer *quantizer) {
+    kernels->quick_gelu_quantize(drawn.input, drawn.stride, drawn.count, drawn.columns, quantizer);
+}
+
+static void gelu(const declip_int8_rows *kernels, const declip_int8_quantizer *quantizer) {
+    kernels->gelu_quantize(drawn.input, drawn.stride, drawn.count, drawn.columns, quantizer);
+}
+
+static void silu(const declip_int8_rows *kernels, const declip_int8_quantizer *quantizer) {
+    kernels->silu_multiply_quantize(drawn.input, drawn.stride, drawn.other, drawn.stride,
+                                    drawn.count, drawn.columns, quantizer);
+}
+
+// Float arithmetic differs in its last bits, so that what is near a half may round either way.
+int check_layer_norm(const declip_int8_kernels *set, size_t shape) {
+    draw_rows(shape, 4);
+    return differs(set, layer_norm, 1);
+}
+
+int check_quick_gelu(const declip_int8_kernels *set, size_t shape) {
+    draw_rows(shape, 4);
+    return differs(set, quick_gelu, 1);
+}
+
+int check_gelu(const declip_int8_kernels *set, size_t shape) {
+    draw_rows(shape, 4);
+    return differs(set, gelu, 1);
+}
+
+int check_silu(const declip_int8_kernels *set, size_t shape) {
+    draw_rows(shape, 4);
+    return differs(set, silu, 1);
+}
