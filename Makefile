@@ -6,7 +6,9 @@ BUILD := .build/release
 # Tests have a build folder of their own: alternating in one rebuilds everything.
 TEST_BUILD := .build-test
 
-.PHONY: demo test test-large build packages lint format onnx-proto clean
+HAS_VNNI = $(shell grep -wom1 avx512_vnni /proc/cpuinfo 2>/dev/null)
+
+.PHONY: demo test test-arm test-vnni test-large build packages lint format onnx-proto clean
 
 ## demo: convert the demo model and label the demo picture
 demo: build
@@ -19,6 +21,16 @@ demo: build
 ## test: run the whole test suite
 test: packages
 	swift test -c release --scratch-path $(TEST_BUILD)
+
+## test-arm: compare the int8 kernels for ARM with the portable ones on emulated processors
+test-arm: PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+test-arm: packages
+	Tests/CKernelsARM/run.sh
+
+## test-vnni: the same for AVX512-VNNI, natively or, without it or with FORCE=1, under Bochs
+test-vnni: PACKAGES = $(if $(and $(HAS_VNNI),$(if $(FORCE),,yes)),,bochs bochsbios musl-dev)
+test-vnni: packages
+	FORCE=$(FORCE) Tests/CKernelsVNNI/run.sh
 
 ## test-large: convert models of full size and print figures (needs Python, see the script)
 test-large: build
@@ -58,4 +70,4 @@ packages:
 	fi
 
 clean:
-	rm -rf .build $(TEST_BUILD) demo
+	rm -rf .build $(TEST_BUILD) .build-arm .build-vnni demo
