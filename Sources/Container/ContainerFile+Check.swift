@@ -2,8 +2,9 @@ import Files
 import Model
 
 extension ContainerFile {
-  /// Checks every byte of the file: all checksums, every frame by decoding it, the tokenizer by
-  /// reading it, and that nothing but zeros lies between.
+  /// Checks every byte of the file: all checksums, every frame by decoding it, the tokenizer and
+  /// the calibration by reading them, weights in int8 against their record, and that nothing but
+  /// zeros lies between.
   ///
   /// Throws `badData` that lists every damaged place by name.
   public func check(threads: Int = 1) throws(DeclipError) {
@@ -26,6 +27,7 @@ extension ContainerFile {
       consume: { (_, damage) throws(DeclipError) in
         if let damage { damages.append(damage) }
       })
+    if damages.isEmpty { damages = quantizationDamages(threads: threads) }
     guard let first = damages.first else { return }
     if damages.count == 1 { throw first.inFile(path) }
     let places = damages.map { damage in
@@ -36,12 +38,38 @@ extension ContainerFile {
       file: path, remedy: "copy or convert the file again")
   }
 
+  /// Weights in int8, all of them intact, that are not what their record says.
+  private func quantizationDamages(threads: Int) -> [DeclipError] {
+    let roles = entries.compactMap(\.quantizedRole)
+    var damages: [DeclipError] = []
+    do throws(DeclipError) {
+      try withOrderedWork(
+        count: roles.count, threads: threads, window: roles.count,
+        makeState: { () throws(DeclipError) in },
+        produce: { (_, index) throws(DeclipError) -> DeclipError? in
+          do throws(DeclipError) {
+            _ = try self.quantizedMatrix(roles[index])
+            return nil
+          } catch {
+            return error
+          }
+        },
+        consume: { (_, damage) throws(DeclipError) in
+          if let damage { damages.append(damage) }
+        })
+    } catch {
+      damages.append(error)
+    }
+    return damages
+  }
+
   /// What is wrong with a section whose checksum covers all of it.
   private func damage(_ section: Section) -> DeclipError? {
     guard !section.isChecksummedByParts else { return nil }
     do throws(DeclipError) {
       _ = try section.verified(in: file.bytes)
       if section.name == Section.Name.tokenizer { _ = try tokenizer() }
+      if section.name == Section.Name.calibration { _ = try calibration() }
       return nil
     } catch {
       return error

@@ -5,7 +5,8 @@ extension ContainerFile {
   /// Writes a tensor's elements as float32, row-major, to `destination`, which holds exactly their
   /// number.
   ///
-  /// Safe to call from several threads; scratch is two frames a call at most, and pages of the
+  /// Weights in int8 become their products with the scales. Safe to call from several threads;
+  /// scratch is two frames a call at most, or the bytes of one weight in int8, and pages of the
   /// file go back to the system frame by frame. Throws `badData` where the tensor is absent or
   /// damaged.
   public func read(
@@ -19,6 +20,9 @@ extension ContainerFile {
     _ entry: TensorEntry, into destination: UnsafeMutableBufferPointer<Float>
   ) throws(DeclipError) {
     try requireRoom(destination.count, entry)
+    if let role = entry.quantizedRole {
+      return try quantizedMatrix(role).widen(into: destination)
+    }
     var start = 0
     for index in entry.frames.indices {
       let count = entry.frames[index].decodedLength / entry.dataType.byteWidth
@@ -41,6 +45,10 @@ extension ContainerFile {
     for (role, elements) in destinations {
       let entry = try require(role)
       try requireRoom(elements.count, entry)
+      guard entry.quantizedRole == nil else {
+        jobs.append(FrameJob(entry: entry, frame: nil, part: elements))
+        continue
+      }
       var start = 0
       for (index, frame) in entry.frames.enumerated() {
         let count = frame.decodedLength / entry.dataType.byteWidth
@@ -57,7 +65,8 @@ extension ContainerFile {
       makeState: { () throws(DeclipError) in },
       produce: { (_, index) throws(DeclipError) in
         let job = list[index]
-        try self.withFrame(job.frame, of: job.entry) { decoder, bytes, frame throws(DeclipError) in
+        guard let frame = job.frame else { return try self.read(job.entry, into: job.part) }
+        try self.withFrame(frame, of: job.entry) { decoder, bytes, frame throws(DeclipError) in
           try decoder.decode(bytes, frame, of: job.entry, asFloat: job.part)
         }
       },
@@ -86,21 +95,28 @@ extension ContainerFile {
       bytes = view
     } else {
       bytes = try ByteView(count: Int(entry.decodedBytes)) { target throws(DeclipError) in
-        var start = 0
-        for index in entry.frames.indices {
-          let end = start + entry.frames[index].decodedLength
-          let part = UnsafeMutableRawBufferPointer(rebasing: target[start..<end])
-          try withFrame(index, of: entry) { decoder, bytes, frame throws(DeclipError) in
-            try decoder.decode(bytes, frame, of: entry, into: part)
-          }
-          start = end
-        }
+        try decode(entry, into: target)
       }
     }
     guard let tensor = Tensor(dataType: entry.dataType, shape: entry.shape, bytes: bytes) else {
       throw DeclipError(.internal, "its frames do not add up", file: path, place: entry.place)
     }
     return tensor
+  }
+
+  /// Writes a tensor's bytes to `target`, which has their number.
+  func decode(
+    _ entry: TensorEntry, into target: UnsafeMutableRawBufferPointer
+  ) throws(DeclipError) {
+    var start = 0
+    for index in entry.frames.indices {
+      let end = start + entry.frames[index].decodedLength
+      let part = UnsafeMutableRawBufferPointer(rebasing: target[start..<end])
+      try withFrame(index, of: entry) { decoder, bytes, frame throws(DeclipError) in
+        try decoder.decode(bytes, frame, of: entry, into: part)
+      }
+      start = end
+    }
   }
 
   /// Calls `body` with a decoder and the stored bytes of a frame, then gives the pages back.
@@ -147,10 +163,10 @@ extension ContainerFile {
   }
 }
 
-/// One frame and where its elements go.
+/// One frame, or a whole weight in int8, and where its elements go.
 private struct FrameJob: @unchecked Sendable {
   // Sendable: destinations of different frames do not overlap.
   let entry: TensorEntry
-  let frame: Int
+  let frame: Int?
   let part: UnsafeMutableBufferPointer<Float>
 }

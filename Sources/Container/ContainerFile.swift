@@ -3,14 +3,16 @@ import Model
 
 /// A `.declip` file, mapped into memory and open for reading.
 ///
-/// Opening checks the header, the section table, the architecture, the provenance and the tensor
-/// index, and touches nothing else. Every frame is checked when it is read. The file must not be
+/// Opening checks the header, the section table, the architecture, the quantisation, the provenance
+/// and the tensor index, and touches nothing else. Every frame is checked when it is read. The file must not be
 /// cut short by others while it is open: like any mapped file, it would end the process.
 public final class ContainerFile: WeightSource, Sendable {
   /// The path as it was given.
   public let path: String
   /// What the model computes.
   public let architecture: Architecture
+  /// How weights in int8 are computed with; nil for a model of floats.
+  public let quantization: Quantization?
   /// Where the model comes from, and how it was made.
   public let provenance: [String: String]
   /// The tool that wrote the file, such as `declip-convert 0.1.0`.
@@ -45,6 +47,7 @@ public final class ContainerFile: WeightSource, Sendable {
     formatVersion = Int(parsed.header.version)
     sections = parsed.table.sections
     architecture = parsed.architecture
+    quantization = parsed.quantization
     provenance = parsed.provenance
     entries = parsed.index.entries
     var indexByRole: [TensorRole: Int] = [:]
@@ -57,7 +60,8 @@ public final class ContainerFile: WeightSource, Sendable {
   /// The length of the file in bytes.
   public var fileLength: UInt64 { header.fileLength }
 
-  /// Whether the file holds the tensor; true for every tensor of the architecture.
+  /// Whether the file holds the tensor; true for every tensor of the architecture, and for the
+  /// scales of every weight in int8.
   public func contains(_ role: TensorRole) -> Bool { indexByRole[role] != nil }
 
   /// What the index says about a tensor; nil for one that the architecture does not have.
@@ -81,6 +85,7 @@ private struct Parsed {
   let header: Header
   let table: SectionTable
   let architecture: Architecture
+  let quantization: Quantization?
   let provenance: [String: String]
   let index: TensorIndex
 
@@ -98,10 +103,17 @@ private struct Parsed {
     } else {
       provenance = [:]
     }
+    if let section = table[Section.Name.quantization] {
+      quantization = try JSONSection.decode(
+        QuantizationRecord.self, section.content(in: file), section.name, header
+      ).quantization(of: architecture)
+    } else {
+      quantization = nil
+    }
     let tensors = try Parsed.require(Section.Name.tensors, table)
     let data = try Parsed.require(Section.Name.data, table)
     var index = try TensorIndex(tensors.content(in: file), data: data, header)
-    try index.assignRoles(from: architecture)
+    try index.assignRoles(from: architecture, quantization)
     self.index = index
   }
 

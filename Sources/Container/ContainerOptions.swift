@@ -13,6 +13,8 @@ public struct ContainerOptions: Hashable, Sendable {
   /// The type that weights are stored as: float32, float16 or bfloat16; nil keeps the source's,
   /// except that float64 becomes float32.
   public var precision: DataType?
+  /// The same for the text tower; nil: as `precision` says.
+  public var textPrecision: DataType?
   /// How tensor data is stored.
   public var compression: Compression
   /// Threads to compress on, 1 or more; the file's bytes do not depend on it.
@@ -22,10 +24,11 @@ public struct ContainerOptions: Hashable, Sendable {
 
   /// Makes options.
   public init(
-    precision: DataType? = nil, compression: Compression = .zstd(level: 3), threads: Int = 1,
-    toolVersion: String
+    precision: DataType? = nil, textPrecision: DataType? = nil,
+    compression: Compression = .zstd(level: 3), threads: Int = 1, toolVersion: String
   ) {
     self.precision = precision
+    self.textPrecision = textPrecision
     self.compression = compression
     self.threads = threads
     self.toolVersion = toolVersion
@@ -33,7 +36,8 @@ public struct ContainerOptions: Hashable, Sendable {
 
   /// Throws `usage` for options that make no file.
   func validate() throws(DeclipError) {
-    if let precision, ![.float32, .float16, .bfloat16].contains(precision) {
+    for case let precision? in [precision, textPrecision]
+    where ![.float32, .float16, .bfloat16].contains(precision) {
       throw DeclipError(
         .usage, "weights cannot be stored as \(precision.rawValue)", expected: "f32, f16 or bf16")
     }
@@ -52,10 +56,11 @@ public struct ContainerOptions: Hashable, Sendable {
     }
   }
 
-  /// The type that a tensor of `source` is stored as.
-  func storedType(of source: DataType) -> DataType {
-    guard source.isFloat else { return source }
-    return precision ?? (source == .float64 ? .float32 : source)
+  /// The type that a tensor of `source` is stored as; scales stay as precise as they are.
+  func storedType(of source: DataType, _ role: TensorRole) -> DataType {
+    guard source.isFloat, !role.isScales else { return source }
+    let wanted = role.tower == .text ? textPrecision ?? precision : precision
+    return wanted ?? (source == .float64 ? .float32 : source)
   }
 }
 

@@ -34,6 +34,29 @@ enum JSONSection {
     }
   }
 
+  /// Throws `badData` unless `bytes` are a JSON object, whatever its keys.
+  static func requireObject(_ bytes: ByteView, _ name: String) throws(DeclipError) {
+    do {
+      _ = try JSONDecoder().decode(AnyObject.self, from: bytes.withUnsafeBytes { Data($0) })
+    } catch {
+      throw DeclipError(
+        .badData, "is not a JSON object: \(reason(error))", place: "section '\(name)'")
+    }
+  }
+
+  private struct AnyObject: Decodable {
+    private struct Key: CodingKey {
+      let stringValue: String
+      let intValue: Int? = nil
+      init?(stringValue: String) { self.stringValue = stringValue }
+      init?(intValue: Int) { nil }
+    }
+
+    init(from decoder: any Decoder) throws {
+      _ = try decoder.container(keyedBy: Key.self)
+    }
+  }
+
   private static func reason(_ error: any Error) -> String {
     guard let error = error as? DecodingError else { return "\(error)" }
     switch error {

@@ -23,10 +23,14 @@ public struct Section: Hashable, Sendable {
   enum Name {
     static let architecture = "architecture"
     static let provenance = "provenance"
+    static let quantization = "quantization"
+    static let calibration = "calibration"
     static let tokenizer = "tokenizer"
     static let tensors = "tensors"
     static let data = "data"
-    static let all = [architecture, provenance, tokenizer, tensors, data]
+    static let all = [
+      architecture, provenance, quantization, calibration, tokenizer, tensors, data,
+    ]
   }
 
   /// The byte after the section; the section table's check made sure that it exists.

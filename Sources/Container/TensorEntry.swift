@@ -26,6 +26,9 @@ public struct TensorEntry: Hashable, Sendable {
   /// The number of elements.
   public var elementCount: Int { Int(decodedBytes) / dataType.byteWidth }
 
+  /// The weight that is stored in int8 here; nil for other tensors.
+  var quantizedRole: TensorRole? { dataType == .int8 ? role : nil }
+
   /// How messages name the tensor.
   var place: String { "tensor '\(name)'" }
 

@@ -35,33 +35,42 @@ struct WritingPlan: Sendable {
     _ checkpoint: Checkpoint, extras: [(name: String, tensor: Tensor)], _ options: ContainerOptions
   ) throws(DeclipError) {
     try checkpoint.architecture.validate()
+    if let quantization = checkpoint.quantization {
+      try checkpoint.architecture.validate(quantization)
+    }
     self.options = options
     items = try WritingPlan.items(checkpoint, extras, options)
 
     let architecture = try JSONSection.encode(checkpoint.architecture, Section.Name.architecture)
     let provenance = try JSONSection.encode(checkpoint.provenance, Section.Name.provenance)
     var contents = [
-      (Section.Name.architecture, true, architecture, architecture.count),
-      (Section.Name.provenance, false, provenance, provenance.count),
+      Content(Section.Name.architecture, architecture, isRequired: true),
+      Content(Section.Name.provenance, provenance),
     ]
+    if let quantization = checkpoint.quantization {
+      let record = try JSONSection.encode(
+        QuantizationRecord(quantization), Section.Name.quantization)
+      contents.append(Content(Section.Name.quantization, record, isRequired: true))
+    }
+    if let calibration = checkpoint.calibration {
+      let text = Array(calibration.utf8)
+      try JSONSection.requireObject(ByteView(text), Section.Name.calibration)
+      contents.append(try Content(compressing: text, Section.Name.calibration))
+    }
     if let tokenizer = checkpoint.tokenizer {
-      let content = try tokenizer.encoded()
-      let stored = try content.span.withUnsafeBytes { bytes throws(DeclipError) in
-        try ZstdCompressor(level: 9).compress(bytes)
-      }.withUnsafeBytes { [UInt8]($0) }
-      contents.append((Section.Name.tokenizer, false, stored, content.count))
+      contents.append(try Content(compressing: tokenizer.encoded(), Section.Name.tokenizer))
     }
     let sectionCount = contents.count + 2
     var end = UInt64(Layout.headerLength + sectionCount * Layout.tableEntryLength)
     var metadata: [(section: Section, content: [UInt8])] = []
-    for (name, isRequired, stored, decodedLength) in contents {
-      try WritingPlan.requireFits(UInt64(decodedLength), name)
+    for content in contents {
+      try WritingPlan.requireFits(UInt64(content.decodedLength), content.name)
       let section = Section(
-        name: name, isRequired: isRequired, isCompressed: name == Section.Name.tokenizer,
+        name: content.name, isRequired: content.isRequired, isCompressed: content.isCompressed,
         isChecksummedByParts: false, offset: WritingPlan.aligned(end),
-        length: UInt64(stored.count), decodedLength: UInt64(decodedLength),
-        checksum: Checksum.of(stored))
-      metadata.append((section, stored))
+        length: UInt64(content.stored.count), decodedLength: UInt64(content.decodedLength),
+        checksum: Checksum.of(content.stored))
+      metadata.append((section, content.stored))
       end = section.end
     }
     self.metadata = metadata
@@ -96,9 +105,9 @@ struct WritingPlan: Sendable {
     _ checkpoint: Checkpoint, _ extras: [(name: String, tensor: Tensor)],
     _ options: ContainerOptions
   ) throws(DeclipError) -> [Item] {
-    let specifications = checkpoint.architecture.tensors
+    let specifications = checkpoint.architecture.tensors(quantizedAs: checkpoint.quantization)
     let roles = Set(specifications.map(\.role))
-    var faults = TensorFaults()
+    var faults = TensorFaults(checkpoint.quantization)
     faults.surplus = checkpoint.tensors.keys.filter { !roles.contains($0) }.map(\.description)
       .sorted()
     var items: [Item] = []
@@ -111,13 +120,43 @@ struct WritingPlan: Sendable {
       faults.check(tensor.dataType, tensor.shape, specification)
       items.append(
         Item(
-          name: name, tensor: tensor, stored: options.storedType(of: tensor.dataType),
-          isExtra: false))
+          name: name, tensor: tensor,
+          stored: options.storedType(of: tensor.dataType, specification.role), isExtra: false))
     }
     try faults.throwIfAny()
+    // Readers refuse integers beyond their bits and impossible scales: so does the writer.
+    for specification in specifications
+    where checkpoint.quantization?.layers[specification.role] != nil {
+      _ = try checkpoint.quantizedMatrix(specification.role)
+    }
     for (name, tensor) in extras {
       items.append(Item(name: name, tensor: tensor, stored: tensor.dataType, isExtra: true))
     }
     return items
+  }
+}
+
+/// What a section before the tensors will hold.
+private struct Content {
+  let name: String
+  let stored: [UInt8]
+  let decodedLength: Int
+  let isRequired: Bool
+  let isCompressed: Bool
+
+  /// Bytes as they are.
+  init(_ name: String, _ content: [UInt8], isRequired: Bool = false) {
+    self.name = name
+    self.isRequired = isRequired
+    (stored, decodedLength, isCompressed) = (content, content.count, false)
+  }
+
+  /// Bytes as one zstd frame.
+  init(compressing content: [UInt8], _ name: String) throws(DeclipError) {
+    self.name = name
+    stored = try content.span.withUnsafeBytes { bytes throws(DeclipError) in
+      try ZstdCompressor(level: 9).compress(bytes)
+    }.withUnsafeBytes { [UInt8]($0) }
+    (decodedLength, isRequired, isCompressed) = (content.count, false, true)
   }
 }

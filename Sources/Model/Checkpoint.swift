@@ -3,7 +3,8 @@
 public struct Checkpoint: Sendable {
   /// What the model computes.
   public var architecture: Architecture
-  /// Every tensor of `architecture.tensors`, in the source's element type.
+  /// Every tensor of `architecture.tensors(quantizedAs: quantization)`, in the source's element
+  /// type; weights that `quantization` lists in int8, their scales in float32.
   public var tensors: [TensorRole: Tensor]
   /// The tokenizer; nil without a text tower, or where none was found.
   public var tokenizer: TokenizerData?
@@ -11,17 +12,24 @@ public struct Checkpoint: Sendable {
   public var provenance: [String: String]
   /// What the user should know about choices made on import, a sentence each.
   public var warnings: [String]
+  /// How weights in int8 are computed with; nil for a model of floats.
+  public var quantization: Quantization?
+  /// How their scales were chosen: the text of a JSON object.
+  public var calibration: String?
 
   /// Makes a checkpoint from its parts.
   public init(
     architecture: Architecture, tensors: [TensorRole: Tensor], tokenizer: TokenizerData? = nil,
-    provenance: [String: String] = [:], warnings: [String] = []
+    provenance: [String: String] = [:], warnings: [String] = [],
+    quantization: Quantization? = nil, calibration: String? = nil
   ) {
     self.architecture = architecture
     self.tensors = tensors
     self.tokenizer = tokenizer
     self.provenance = provenance
     self.warnings = warnings
+    self.quantization = quantization
+    self.calibration = calibration
   }
 }
 

@@ -18,7 +18,7 @@ public struct Quantization: Hashable, Sendable {
     /// What weights hold: 8 bits are -127...127, 7 bits -63...63.
     public var weightBits: Int
     /// How the layer's input is quantised. Layers that read the same rows (query, key and value;
-    /// gate and up) agree in it.
+    /// gate and up) agree in it, but for those whose input stays in float.
     public var input: Input
 
     /// Makes a layer of 7 or 8 bits.
@@ -36,14 +36,35 @@ public struct Quantization: Hashable, Sendable {
     /// One scale and zero point for all rows: `value = (integer - zeroPoint) * scale`, integers of
     /// `bits` bits, values beyond them clamped.
     case perTensor(scale: Float, zeroPoint: Int, bits: Int)
+    /// Rows stay float32: weights alone are quantised, and multiply as `values * scales`. The only
+    /// choice for text towers.
+    case float
 
-    /// 7 or 8.
-    public var bits: Int {
+    /// 7 or 8; nil for rows that stay float32.
+    public var bits: Int? {
       switch self {
       case .perRow(let bits), .perTensor(_, _, let bits): bits
+      case .float: nil
       }
     }
   }
+}
+
+extension Quantization.Input: CustomStringConvertible {
+  /// Such as `8 bits a row`, `7 bits, scale 0.02, zero point 61` and `float`.
+  public var description: String {
+    switch self {
+    case .perRow(let bits): "\(bits) bits a row"
+    case .perTensor(let scale, let zeroPoint, let bits):
+      "\(bits) bits, scale \(scale), zero point \(zeroPoint)"
+    case .float: "float"
+    }
+  }
+}
+
+extension Quantization.Layer: CustomStringConvertible {
+  /// Such as `weights of 8 bits, input of 8 bits a row`.
+  public var description: String { "weights of \(weightBits) bits, input of \(input)" }
 }
 
 /// A matrix of signed bytes with a scale for each output channel.

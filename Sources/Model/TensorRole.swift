@@ -26,12 +26,14 @@ public enum Tower: String, Hashable, Sendable {
   case text
 }
 
-/// One of the two tensors of an affine map.
+/// One of the tensors of an affine map.
 public enum Parameter: String, Hashable, Sendable {
   /// The matrix `[out, in]` of a linear layer, or the gain of a norm.
   case weight
   /// The vector that is added.
   case bias
+  /// The scale of each output channel of a weight in int8, as `Quantization` describes.
+  case scales
 }
 
 /// A layer of a transformer block.
@@ -74,6 +76,19 @@ extension TensorRole: CustomStringConvertible {
     case .norm(let tower, let parameter): "\(tower.rawValue).norm.\(parameter.rawValue)"
     case .projection(let tower, let parameter):
       "\(tower.rawValue).projection.\(parameter.rawValue)"
+    }
+  }
+}
+
+extension TensorRole {
+  /// The encoder that the tensor belongs to.
+  public var tower: Tower {
+    switch self {
+    case .patchEmbedding, .classToken, .preNorm: .vision
+    case .tokenEmbedding: .text
+    case .positions(let tower), .block(let tower, _, _, _), .norm(let tower, _),
+      .projection(let tower, _):
+      tower
     }
   }
 }

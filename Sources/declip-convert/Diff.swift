@@ -6,7 +6,8 @@ import Terminal
 /// `declip-convert diff A B`.
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Compare the tensors of two .declip files; exits with 1 where any differs.")
+    abstract: "Compare the tensors of two .declip files; exits with 1 where any differs.",
+    discussion: "Of weights in int8 the integers are compared, and how their layers compute.")
 
   @Argument(help: "A .declip file.")
   var first: String
@@ -51,6 +52,12 @@ struct Diff: ParsableCommand {
     guard first.dataType == second.dataType else {
       return "\(first.dataType.rawValue) and \(second.dataType.rawValue)"
     }
+    let layers = [(a, first), (b, second)].map { file, entry in
+      entry.role.flatMap { file.quantization?.layers[$0] }
+    }
+    if let one = layers[0], let other = layers[1], one != other {
+      return "\(one) and \(other)"
+    }
     let (x, y) = (try values(a, first), try values(b, second))
     var (count, largest) = (0, Float(0))
     for index in x.indices where x[index].bitPattern != y[index].bitPattern {
@@ -63,6 +70,11 @@ struct Diff: ParsableCommand {
   private func values(
     _ file: ContainerFile, _ entry: TensorEntry
   ) throws(DeclipError) -> [Float] {
+    if entry.dataType == .int8 {
+      return try file.tensor(entry).bytes.withUnsafeBytes { bytes in
+        bytes.map { Float(Int8(bitPattern: $0)) }
+      }
+    }
     var values = [Float](repeating: 0, count: entry.elementCount)
     try values.withUnsafeMutableBufferPointer { buffer throws(DeclipError) in
       try file.read(entry, into: buffer)

@@ -7,7 +7,11 @@ import Terminal
 /// `declip-convert inspect FILE`.
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Print a .declip file's architecture, sections, tensors and totals.")
+    abstract: "Print a .declip file's architecture, sections, tensors and totals.",
+    discussion: """
+      Of weights in int8 also the bits of their values and how the rows are quantised that they \
+      multiply: by row, by one scale and zero point for all rows, or not at all (float).
+      """)
 
   @Argument(help: "The .declip file.")
   var file: String
@@ -30,6 +34,11 @@ struct Inspect: ParsableCommand {
         for (key, value) in container.provenance.sorted(by: { $0.key < $1.key }) {
           print("  \(key): \(value)")
         }
+      }
+      if let calibration = try container.calibration() {
+        print("")
+        print("calibration")
+        print(try text(ofCalibration: calibration))
       }
       if !brief {
         print("")
@@ -60,17 +69,36 @@ struct Inspect: ParsableCommand {
     return table.text
   }
 
+  /// A calibration record by lines; lists of numbers, such as histograms, by their length alone.
+  private func text(ofCalibration json: String) throws -> String {
+    let value = try JSONSerialization.jsonObject(with: Data(json.utf8))
+    let data = try JSONSerialization.data(
+      withJSONObject: shortened(value), options: [.prettyPrinted, .sortedKeys])
+    return String(decoding: data, as: UTF8.self)
+  }
+
+  private func shortened(_ value: Any) -> Any {
+    if let object = value as? [String: Any] { return object.mapValues(shortened) }
+    guard let list = value as? [Any] else { return value }
+    if list.count > 8, list.allSatisfy({ $0 is NSNumber }) { return "\(list.count) numbers" }
+    return list.map(shortened)
+  }
+
   private func tensors(_ container: ContainerFile) -> String {
-    var table = Table([
-      ("tensor", .left), ("type", .left), ("shape", .left), ("size", .right), ("stored", .right),
-      ("ratio", .right),
-    ])
+    let isQuantized = container.quantization != nil
+    var table = Table(
+      [
+        ("tensor", .left), ("type", .left), ("shape", .left), ("size", .right),
+        ("stored", .right), ("ratio", .right),
+      ] + (isQuantized ? [("bits", .right), ("input", .left)] : []))
     for entry in container.entries {
+      let layer = entry.role.flatMap { container.quantization?.layers[$0] }
       table.add([
         entry.name, entry.dataType.rawValue,
         "[" + entry.shape.map(String.init).joined(separator: ", ") + "]",
         Format.bytes(entry.decodedBytes), Format.bytes(entry.storedBytes),
         ratio(entry.storedBytes, entry.decodedBytes),
+        layer.map { "\($0.weightBits)" } ?? "", layer?.input.description ?? "",
       ])
     }
     return table.text

@@ -115,6 +115,47 @@ extension Checkpoint {
   }
 }
 
+extension Checkpoint {
+  /// This checkpoint with random integers for every weight that can be quantised: blocks of the
+  /// vision tower in turn by row, by tensor and as weights alone, the text tower as weights alone.
+  func quantized(seed: UInt64) throws -> Checkpoint {
+    var generator = Seeded(seed)
+    var (result, quantization) = (self, Quantization())
+    for specification in architecture.tensors {
+      guard let scales = specification.role.scales else { continue }
+      let weightBits = Int.random(in: 7...8, using: &generator)
+      let count = specification.shape.reduce(1, *)
+      let largest = weightBits == 7 ? 63 : 127
+      let values = (0..<count).map { _ -> UInt8 in
+        UInt8(bitPattern: Int8(Int.random(in: -largest...largest, using: &generator)))
+      }
+      let factors = (0..<specification.shape[0]).map { _ in abs(generator.weight()) }
+      let bytes = factors.withUnsafeBytes { Array($0) }
+      guard
+        let integers = Tensor(
+          dataType: .int8, shape: specification.shape, bytes: ByteView(values)),
+        let floats = Tensor(dataType: .float32, shape: [factors.count], bytes: ByteView(bytes))
+      else { throw DeclipError(.internal, "impossible shape") }
+      result.tensors[specification.role] = integers
+      result.tensors[scales] = floats
+      quantization.layers[specification.role] = .init(
+        weightBits: weightBits, input: Self.input(of: specification.role))
+    }
+    result.quantization = quantization
+    result.calibration = "{\"method\":\"random\",\"pictures\":0}"
+    return result
+  }
+
+  private static func input(of role: TensorRole) -> Quantization.Input {
+    guard case .block(let tower, let index, let layer, _) = role else {
+      return .perTensor(scale: 0.0173, zeroPoint: 0, bits: 7)
+    }
+    if tower == .text || layer == .down { return .float }
+    return index % 2 == 0
+      ? .perRow(bits: 8) : .perTensor(scale: 0.1, zeroPoint: 255, bits: 8)
+  }
+}
+
 extension TokenizerData {
   static let small = TokenizerData(
     vocabulary: (0..<38).map { "t\($0)</w>" } + ["<start>", "<end>\u{120}"],

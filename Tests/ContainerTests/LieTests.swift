@@ -75,21 +75,21 @@ import Testing
 
   @Test func unknownOptionalSectionIsSkippedButChecked() throws {
     var forgery = original
-    let extra = Forgery.Part(name: "calibration", content: [1, 2, 3])
+    let extra = Forgery.Part(name: "thumbnail", content: [1, 2, 3])
     forgery.parts.insert(extra, at: 1)
     #expect(try verdict(forgery) == "")
     var bytes = forgery.bytes
-    let offset = try #require(ContainerFile(path: path).sections.first { $0.name == "calibration" })
+    let offset = try #require(ContainerFile(path: path).sections.first { $0.name == "thumbnail" })
     bytes[Int(offset.offset)] = 7
     #expect(
-      try verdict(bytes).hasPrefix("section 'calibration' at byte \(offset.offset): is damaged"))
+      try verdict(bytes).hasPrefix("section 'thumbnail' at byte \(offset.offset): is damaged"))
   }
 
   @Test func unknownRequiredSectionIsRefused() throws {
     let text = try verdict {
-      $0.parts.insert(.init(name: "quantization", isRequired: true, content: [1, 2, 3]), at: 1)
+      $0.parts.insert(.init(name: "sparsity", isRequired: true, content: [1, 2, 3]), at: 1)
     }
-    #expect(text.hasPrefix("section 'quantization' at byte "))
+    #expect(text.hasPrefix("section 'sparsity' at byte "))
     #expect(text.hasSuffix(": is required and unknown to this tool" + remedy))
   }
 
@@ -224,8 +224,8 @@ import Testing
     #expect(
       text == "tensors: 2 missing: vision.patchEmbedding.weight, vision.classToken; "
         + "2 surplus: vision.patchEmbedding.wait, vision.classTokens; 1 of a wrong shape: "
-        + "vision.patchEmbedding.bias [4, 4] not [16]; 1 of a type that is no float: "
-        + "vision.positions i32, expected those of the architecture")
+        + "vision.patchEmbedding.bias [4, 4] not [16]; 1 of a wrong type: "
+        + "vision.positions i32 not a float, expected those of the architecture")
   }
 
   @Test func namesAreUnique() throws {

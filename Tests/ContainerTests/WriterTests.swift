@@ -71,8 +71,8 @@ import Testing
     #expect(
       failure(checkpoint)?.description
         == "\(path): tensors: 2 missing: vision.classToken, vision.positions; 1 surplus: "
-        + "vision.preNorm.bias; 1 of a wrong shape: text.norm.bias [9] not [8]; 1 of a type that "
-        + "is no float: text.norm.weight i32, expected those of the architecture")
+        + "vision.preNorm.bias; 1 of a wrong shape: text.norm.bias [9] not [8]; 1 of a wrong "
+        + "type: text.norm.weight i32 not a float, expected those of the architecture")
     #expect(folder.names == [])
   }
 

@@ -1,0 +1,61 @@
+import Model
+
+extension ContainerFile {
+  /// The integers and scales of a weight in int8.
+  ///
+  /// Safe to call from several threads. Throws `badData` where the tensor is absent, damaged or not
+  /// in int8, or holds what its record in section `quantization` rules out.
+  public func quantizedMatrix(_ role: TensorRole) throws(DeclipError) -> QuantizedMatrix {
+    guard let layer = quantization?.layers[role], let scales = role.scales,
+      let entry = entry(role), let scalesEntry = self.entry(scales)
+    else {
+      throw DeclipError(
+        .badData, "is not stored in int8", file: path, place: "tensor '\(role)'")
+    }
+    var values = [Int8](repeating: 0, count: entry.elementCount)
+    try values.withUnsafeMutableBufferPointer { target throws(DeclipError) in
+      try decode(entry, into: UnsafeMutableRawBufferPointer(target))
+    }
+    var factors = [Float](repeating: 0, count: scalesEntry.elementCount)
+    try factors.withUnsafeMutableBufferPointer { buffer throws(DeclipError) in
+      try read(scalesEntry, into: buffer)
+    }
+    do throws(DeclipError) {
+      guard let matrix = QuantizedMatrix(values: values, scales: factors) else {
+        throw DeclipError(.badData, "has no whole rows", place: entry.place)
+      }
+      try matrix.validate(weightBits: layer.weightBits, place: entry.place)
+      return matrix
+    } catch {
+      throw error.inFile(path)
+    }
+  }
+
+  /// How the scales were chosen, a JSON object; nil in a file that does not say.
+  ///
+  /// Throws `badData` where it is damaged.
+  public func calibration() throws(DeclipError) -> String? {
+    do throws(DeclipError) {
+      guard let section = SectionTable(sections)[Section.Name.calibration] else { return nil }
+      let content = try section.content(in: file.bytes)
+      try JSONSection.requireObject(content, section.name)
+      return content.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+    } catch {
+      throw error.inFile(path)
+    }
+  }
+}
+
+extension QuantizedMatrix {
+  /// Writes `values * scales` to `destination`, which holds the elements' number.
+  func widen(into destination: UnsafeMutableBufferPointer<Float>) {
+    let inputs = inputs
+    values.withUnsafeBufferPointer { values in
+      for (output, scale) in scales.enumerated() {
+        for index in output * inputs..<(output + 1) * inputs {
+          destination[index] = Float(values[index]) * scale
+        }
+      }
+    }
+  }
+}
