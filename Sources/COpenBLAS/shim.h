@@ -1,1 +1,10 @@
 #include <cblas.h>
+#include <stddef.h>
+
+// LAPACK's Cholesky factorisation and the inverse made from it, which OpenBLAS exports though
+// Debian's header leaves them out. Matrices are column-major; `uplo_length` is Fortran's hidden
+// length of the first argument, 1.
+void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info,
+             size_t uplo_length);
+void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *info,
+             size_t uplo_length);
