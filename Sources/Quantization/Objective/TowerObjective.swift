@@ -1,18 +1,6 @@
 import Model
 import Runtime
 
-/// Pictures as a vision tower takes them, all of one size, read when they are asked for.
-public protocol PictureInputs {
-  /// The size of every input.
-  var size: InputSize { get }
-  /// The number of pictures.
-  var count: Int { get }
-  /// A picture's `[3, height, width]` normalised pixels.
-  func pixels(_ index: Int) throws(DeclipError) -> [Float]
-  /// The patches that show the picture; the others are padding.
-  func shownPatches(_ index: Int) -> [Int]
-}
-
 /// The damage that quantisation did to one mode's features.
 public struct Damage: Hashable, Sendable, Codable {
   /// Of dense features.
@@ -39,7 +27,6 @@ public final class TowerObjective {
   /// The modes that are measured, in order.
   public let modes: [DenseMode]
   private let pictures: any PictureInputs
-  private let indices: [Int]
   private let plans: [Plan]
   private let embeddings: [Float]
   private let pool: WorkerPool
@@ -47,17 +34,16 @@ public final class TowerObjective {
   /// The float features, a dictionary for each mode and picture.
   private let expected: [[[VisionOutput: [Float]]]]
 
-  /// Computes the float features of `indices` of `pictures`.
+  /// Computes the float features of `pictures`.
   ///
   /// `embeddings` are normalised class embeddings `[classes, embedding]`, or empty. Throws what
   /// planning, reading pictures and weights throw.
   public init(
-    _ source: some WeightSource, pictures: some PictureInputs, indices: [Int], modes: [DenseMode],
+    _ source: some WeightSource, pictures: some PictureInputs, modes: [DenseMode],
     embeddings: [Float], pool: WorkerPool, kernels: Kernels
   ) throws(DeclipError) {
     self.modes = modes
     self.pictures = pictures
-    self.indices = indices
     self.embeddings = embeddings
     self.pool = pool
     self.kernels = kernels
@@ -76,7 +62,7 @@ public final class TowerObjective {
     for plan in plans {
       let engine = try FloatEngine(plan: plan, weights: weights, pool: pool, kernels: kernels)
       var features: [[VisionOutput: [Float]]] = []
-      for index in indices { features.append(try Self.features(engine, pictures, index)) }
+      for index in 0..<pictures.count { features.append(try Self.features(engine, pictures, index)) }
       expected.append(features)
     }
     self.expected = expected
@@ -118,8 +104,8 @@ public final class TowerObjective {
       embeddings.isEmpty
       ? nil : LabelAgreementMeter(embeddings: embeddings, width: embeddingSize)
     var hasContext = false
-    for (place, index) in indices.prefix(limit ?? indices.count).enumerated() {
-      let float = expected[mode][place]
+    for index in 0..<min(limit ?? pictures.count, pictures.count) {
+      let float = expected[mode][index]
       let found = try Self.features(engine, pictures, index)
       if let x = float[.dense], let y = found[.dense] {
         content.add(float: x, quantized: y, width: embeddingSize)

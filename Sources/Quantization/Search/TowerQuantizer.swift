@@ -15,7 +15,6 @@ public final class TowerQuantizer {
   private(set) var choices: [InputGroup: MigrationSearch.Choice]?
   private let pool: WorkerPool
   private var cache: [Key: [TensorRole: QuantizedMatrix]] = [:]
-  private var factors: [FactorKey: ErrorCompensation] = [:]
 
   /// What integers of weights follow from.
   private struct Key: Hashable {
@@ -24,14 +23,6 @@ public final class TowerQuantizer {
     let rounding: Recipe.Rounding
     let migrates: Bool
     let weightBits: Int
-    /// Compensation knows the noise of quantised inputs.
-    let inputBits: Int
-  }
-
-  private struct FactorKey: Hashable {
-    let group: InputGroup
-    let migrates: Bool
-    let inputBits: Int
   }
 
   /// A quantizer for a model; groups without statistics stay in float.
@@ -71,6 +62,11 @@ public final class TowerQuantizer {
   ///
   /// Throws `badData` where a weight is absent, damaged or not finite.
   public func tower(_ recipe: Recipe) throws(DeclipError) -> QuantizedTower {
+    // Integers of other recipes are not asked for again; a search goes on from the best so far.
+    cache = cache.filter {
+      $0.key.range == recipe.weightRange && $0.key.rounding == recipe.rounding
+        && $0.key.migrates == recipe.migrates
+    }
     let migrations = recipe.migrates ? try migrations() : [:]
     let floats = MigratedWeights(source, migrations: migrations)
     var tower = QuantizedTower(floats: floats, layers: Quantization(), matrices: [:])
@@ -111,10 +107,15 @@ public final class TowerQuantizer {
     let bits = recipe.bits(of: group)
     let key = Key(
       group: group, range: recipe.weightRange, rounding: recipe.rounding,
-      migrates: recipe.migrates, weightBits: bits.weights,
-      inputBits: recipe.rounding == .gptq ? bits.inputs : 0)
+      migrates: recipe.migrates, weightBits: bits.weights)
     if let known = cache[key] { return known }
-    let compensation = recipe.rounding == .gptq ? compensation(group, recipe, statistics) : nil
+    let compensation =
+      recipe.rounding == .gptq
+      ? ErrorCompensation(
+        width: group.width,
+        noise: Quantization.Input.perRow(bits: recipe.defaultBits.inputs)
+          .noise(statistics.rows, width: group.width),
+        moments: statistics.moment) : nil
     let power = recipe.weightRange == .meanSquaredError ? statistics.power : []
     var result: [TensorRole: QuantizedMatrix] = [:]
     for role in group.weights {
@@ -134,20 +135,6 @@ public final class TowerQuantizer {
     return result
   }
 
-  private func compensation(
-    _ group: InputGroup, _ recipe: Recipe, _ statistics: MigratedStatistics
-  ) -> ErrorCompensation? {
-    let bits = recipe.bits(of: group).inputs
-    let key = FactorKey(group: group, migrates: recipe.migrates, inputBits: bits)
-    if let known = factors[key] { return known }
-    let noise = Quantization.Input.perRow(bits: bits)
-      .noise(statistics.rows, width: statistics.width)
-    let made = ErrorCompensation(
-      width: statistics.width, noise: noise, moments: statistics.moment)
-    factors[key] = made
-    return made
-  }
-
   /// Adds to each bias the mean of what the quantised layer's output lacks:
   /// `W E[x] - W_q E[x_q]` over calibration rows.
   private func correctBias(
@@ -162,9 +149,10 @@ public final class TowerQuantizer {
       statistics.mean[$0] + simulated[$0] - sampled[$0]
     }
     let roles = Set(floats.architecture.tensors.map(\.role))
-    for layer in group.layers {
-      let (weight, bias) = (group.role(layer, .weight), group.role(layer, .bias))
-      guard roles.contains(bias), let matrix = matrices[weight] else { continue }
+    for weight in group.weights {
+      guard let bias = weight.bias, roles.contains(bias), let matrix = matrices[weight] else {
+        continue
+      }
       let expected = product(try floats.values(weight), statistics.mean)
       let found = matrix.scales.indices.map { row in
         var sum = 0.0

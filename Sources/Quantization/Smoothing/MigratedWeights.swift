@@ -23,8 +23,8 @@ public struct MigratedWeights: WeightSource {
     for (group, migration) in migrations {
       guard let source = group.source else { continue }
       for role in group.weights { readers[role] = migration }
-      makers[group.role(source, .weight)] = migration
-      if group.layers.contains(.key), migration.offsets.contains(where: { $0 != 0 }) {
+      makers[source] = migration
+      if group.kind == .projections, migration.offsets.contains(where: { $0 != 0 }) {
         architecture.vision.transformer.hasKeyBias = true
       }
     }
@@ -99,13 +99,5 @@ public struct MigratedWeights: WeightSource {
     for index in values.indices {
       values[index] = (values[index] - migration.offsets[index]) / migration.scales[index]
     }
-  }
-}
-
-extension TensorRole {
-  /// The weight of the vision block's layer that a tensor belongs to; nil for other tensors.
-  var weight: TensorRole? {
-    guard case .block(.vision, let index, let layer, _) = self else { return nil }
-    return .block(.vision, index: index, layer, .weight)
   }
 }

@@ -128,6 +128,7 @@ struct MigrationSearch {
   }
 }
 
+/// What offsets take from every output of a weight.
 private func movedOutput(_ weight: [Float], _ offsets: [Float]) -> [Float] {
   product(weight, offsets.map(Double.init)).map { Float($0) }
 }
