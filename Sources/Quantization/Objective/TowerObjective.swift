@@ -62,7 +62,9 @@ public final class TowerObjective {
     for plan in plans {
       let engine = try FloatEngine(plan: plan, weights: weights, pool: pool, kernels: kernels)
       var features: [[VisionOutput: [Float]]] = []
-      for index in 0..<pictures.count { features.append(try Self.features(engine, pictures, index)) }
+      for index in 0..<pictures.count {
+        features.append(try Self.features(engine, pictures, index))
+      }
       expected.append(features)
     }
     self.expected = expected

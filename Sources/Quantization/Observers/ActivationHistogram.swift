@@ -39,9 +39,8 @@ public struct ActivationHistogram: Sendable {
     }
     (minimum, maximum) = (low, high)
     grow(to: max(high, -low))
-    let half = Float(Self.binCount / 2)
-    let factor = reach > 0 ? half / reach : 0
-    let last = Float(Self.binCount - 1)
+    let half = Self.binCount / 2
+    let factor = reach > 0 ? Float(half) / reach : 0
     var bad: UInt64 = 0
     bins.withUnsafeMutableBufferPointer { bins in
       for value in values {
@@ -49,9 +48,16 @@ public struct ActivationHistogram: Sendable {
           bad += 1
           continue
         }
-        // A tiny reach has an infinite factor; its bins then differ by nothing that matters.
-        let place = min(max((value * factor + half), 0), last)
-        bins[place.isNaN ? Self.binCount / 2 : Int(place)] += 1
+        // The factor is a power of two and the product exact: bins that are merged later hold what
+        // wider ones would have. A tiny reach has an infinite factor.
+        let scaled = min(max(value * factor, -Float(half)), Float(half - 1))
+        guard !scaled.isNaN else {
+          bins[half] += 1
+          continue
+        }
+        var place = Int(scaled)
+        if Float(place) > scaled { place -= 1 }
+        bins[place + half] += 1
       }
     }
     count += UInt64(values.count) - bad
@@ -59,16 +65,15 @@ public struct ActivationHistogram: Sendable {
   }
 
   private mutating func grow(to magnitude: Float) {
-    guard magnitude > reach else { return }
-    guard reach > 0 else {
-      // A power of two, so that further growth never depends on the order of pictures.
-      let power = magnitude.binade
-      reach = power == magnitude ? power : power * 2
-      if !reach.isFinite { reach = .greatestFiniteMagnitude }
-      // Everything so far was zero.
+    guard magnitude > 0, magnitude >= reach else { return }
+    if reach == 0 {
+      // A power of two, so that growth does not depend on the order of pictures. Everything so far
+      // was zero.
+      let power = magnitude.binade * 2
+      reach = power.isFinite ? power : .greatestFiniteMagnitude
       return
     }
-    while magnitude > reach {
+    while magnitude >= reach, reach < .greatestFiniteMagnitude {
       var merged = [UInt64](repeating: 0, count: Self.binCount)
       for index in bins.indices { merged[Self.binCount / 4 + index / 2] += bins[index] }
       bins = merged

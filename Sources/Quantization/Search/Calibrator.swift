@@ -185,7 +185,8 @@ public struct Calibrator {
     guard let recipe else {
       let reached = best.values.map(\.content.cosine).min() ?? 0
       throw DeclipError(
-        .usage, "a mean cosine of \(target) is out of reach: with every linear layer in float it is "
+        .usage,
+        "a mean cosine of \(target) is out of reach: with every linear layer in float it is "
           + "\(reached)", remedy: "use a lower --target")
     }
     try ladder.settle("+ \(recipe.floats.count) groups of layers in float", recipe)

@@ -32,7 +32,8 @@ struct SensitivitySearch {
       var changed = recipe
       change(&changed, group)
       result.append(
-        Sensitivity(group: group, loss: try loss(changed) - before, cost: quantizer.cost(of: group)))
+        Sensitivity(group: group, loss: try loss(changed) - before, cost: quantizer.cost(of: group))
+      )
     }
     return result
   }
