@@ -41,16 +41,14 @@ extension CalibrationRecord {
       let histogram = migration == nil ? seen.histogram : statistics.histogram
       for weight in group.weights {
         let layer = tower.layers.layers[weight]
-        let isQuantized = layer.map { $0.input.bits != nil } ?? false
         var entry = Layer(
           name: weight.layerName, weightBits: layer?.weightBits, inputBits: layer?.input.bits,
           isPerRow: layer.map { $0.input.isPerRow } ?? false, method: recipe.inputs.method,
           rounding: recipe.rounding.rawValue, migration: choices[group]?.strength.map(Double.init),
           sensitivity: sensitivities[group])
-        if let layer, isQuantized {
+        if layer?.input.bits == nil { entry.method = "float" }
+        if let layer {
           entry.signalToNoise = try signalToNoise(tower, weight, layer.input, statistics, pool)
-        } else {
-          entry.method = "float"
         }
         entry.input = distribution(histogram, seen.channels, layer?.input)
         layers.append(entry)

@@ -5,6 +5,7 @@ extension Quantization.Input {
   func simulated(_ rows: [Float], width: Int) -> [Float] {
     var result = rows
     switch self {
+    case .float: break
     case .perRow(let bits):
       let largest = Float((1 << bits) - 1)
       let zeroPoint = Float(1 << (bits - 1))

@@ -47,7 +47,8 @@ public struct Recipe: Hashable, Sendable {
   public var defaultBits: Bits
   /// The bits of single groups.
   public var bits: [InputGroup: Bits] = [:]
-  /// Groups that stay in float.
+  /// Groups whose inputs stay in float; their weights are integers all the same, whose error is a
+  /// fraction of an input's.
   public var floats: Set<InputGroup> = []
 
   /// Makes a recipe for 8 bits throughout.

@@ -25,7 +25,7 @@ public final class TowerQuantizer {
     let weightBits: Int
   }
 
-  /// A quantizer for a model; groups without statistics stay in float.
+  /// A quantizer for a model; groups without statistics stay as they are.
   public init(
     _ source: any WeightSource, statistics: [InputGroup: InputStatistics], pool: WorkerPool
   ) {
@@ -70,11 +70,13 @@ public final class TowerQuantizer {
     let migrations = recipe.migrates ? try migrations() : [:]
     let floats = MigratedWeights(source, migrations: migrations)
     var tower = QuantizedTower(floats: floats, layers: Quantization(), matrices: [:])
-    for group in groups where !recipe.floats.contains(group) {
+    for group in groups {
       guard let seen = statistics[group] else { continue }
       let statistics = MigratedStatistics(seen, migrations[group])
       let bits = recipe.bits(of: group)
-      let input = input(recipe.inputs, statistics, bits: bits.inputs)
+      let input =
+        recipe.floats.contains(group)
+        ? .float : input(recipe.inputs, statistics, bits: bits.inputs)
       let matrices = try matrices(of: group, recipe, floats, statistics)
       for (role, matrix) in matrices {
         tower.layers.layers[role] = .init(weightBits: bits.weights, input: input)

@@ -68,20 +68,22 @@ import Testing
     #expect(after < 0.2 * before, "\(after) \(before)")
   }
 
-  @Test func groupsLeftInFloatAreNotListed() throws {
+  @Test func groupsKeepToTheirBits() throws {
     let pool = try WorkerPool(threads: 1)
     let quantizer = try quantizer(RandomModel(.clip), pool)
     var recipe = Recipe(inputs: .perRow, rounding: .gptq)
     recipe.floats = [quantizer.groups[1]]
     recipe.bits[quantizer.groups[2]] = .init(weights: 7, inputs: 7)
     let tower = try quantizer.tower(recipe)
-    for weight in quantizer.groups[1].weights { #expect(tower.layers.layers[weight] == nil) }
+    for weight in quantizer.groups[1].weights {
+      #expect(tower.layers.layers[weight] == .init(weightBits: 8, input: .float))
+    }
     for weight in quantizer.groups[2].weights {
       #expect(tower.layers.layers[weight] == .init(weightBits: 7, input: .perRow(bits: 7)))
       #expect(try tower.quantizedMatrix(weight).values.allSatisfy { abs(Int($0)) <= 63 })
     }
     #expect(throws: DeclipError.self) {
-      try tower.quantizedMatrix(quantizer.groups[1].weights[0])
+      try tower.quantizedMatrix(.block(.vision, index: 0, .norm1, .weight))
     }
   }
 
