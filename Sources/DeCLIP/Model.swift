@@ -26,4 +26,7 @@ public final class Model: Sendable {
     let grid = architecture.vision.nativeGrid
     return max(grid.rows, grid.columns) * architecture.vision.patchSize
   }
+
+  /// The engine that the file's weights are made for: int8 where linear layers are quantised.
+  public var preferredEngine: EngineKind { container.quantization == nil ? .float : .int8 }
 }

@@ -31,11 +31,11 @@ struct Compare: ParsableCommand {
   @Argument(help: "JPEG or PNG pictures; figures are over all of them.")
   var images: [String]
 
-  @Option(help: "What A is computed with.")
-  var engineA = EngineKind.float
+  @Option(help: "What A is computed with; by default int8 for quantised files, else float.")
+  var engineA: EngineKind?
 
-  @Option(help: "What B is computed with.")
-  var engineB = EngineKind.int8
+  @Option(help: "What B is computed with, in the same way.")
+  var engineB: EngineKind?
 
   @OptionGroup var modeOptions: ModeOptions
 
@@ -60,31 +60,46 @@ struct Compare: ParsableCommand {
     try reporting {
       let pool = try threads.pool()
       let (first, second) = (try Model(path: a), try Model(path: b))
+      let engines = try engines(first, second)
       let comparison = try Comparison(
         reference: ImageEncoder(
-          first, mode: modeOptions.mode, outputs: [.dense], engine: engineA, pool: pool),
+          first, mode: modeOptions.mode, outputs: [.dense], engine: engines.a, pool: pool),
         other: ImageEncoder(
-          second, mode: modeOptions.mode, outputs: [.dense], engine: engineB, pool: pool))
+          second, mode: modeOptions.mode, outputs: [.dense], engine: engines.b, pool: pool))
       let failure = Pictures(paths: images).forEach { _, image throws(DeclipError) in
         try comparison.add(image, geometry: input.layout().input(for: image, first).geometry)
       }
       if comparison.pictures > 0 {
-        if json { try printJSON(comparison) } else { printTables(comparison) }
+        if json { try printJSON(comparison, engines) } else { printTables(comparison, engines) }
       }
       if let failure { throw ExitCode(failure.rawValue) }
     }
+  }
+
+  typealias Engines = (a: EngineKind, b: EngineKind)
+
+  /// What both are computed with; throws `usage` where nobody asked for a walk beside itself.
+  private func engines(_ first: Model, _ second: Model) throws(DeclipError) -> Engines {
+    let engines = (engineA ?? first.preferredEngine, engineB ?? second.preferredEngine)
+    if a == b, engines.0 == engines.1, engineA == nil || engineB == nil {
+      let other = engines.0 == .float ? EngineKind.int8 : .float
+      throw DeclipError(
+        .usage, "A and B are the same file, both computed with \(engines.0.rawValue)",
+        remedy: "give --engine-b \(other.rawValue) to compare engines")
+    }
+    return engines
   }
 }
 
 // MARK: - Tables
 
 extension Compare {
-  private func printTables(_ comparison: Comparison) {
+  private func printTables(_ comparison: Comparison, _ engines: Engines) {
     let features = comparison.features
     print(
       """
-      A: \(a), \(engineA.rawValue)
-      B: \(b), \(engineB.rawValue)
+      A: \(a), \(engines.a.rawValue)
+      B: \(b), \(engines.b.rawValue)
       mode \(modeOptions.mode.rawValue), \(comparison.pictures) \
       picture\(comparison.pictures == 1 ? "" : "s"), \(features.rows) patches
 
@@ -249,10 +264,10 @@ extension Compare {
     let difference: Difference?
   }
 
-  private func printJSON(_ comparison: Comparison) throws {
+  private func printJSON(_ comparison: Comparison, _ engines: Engines) throws {
     try JSONOutput.print(
       Result(
-        a: a, b: b, engineA: engineA.rawValue, engineB: engineB.rawValue,
+        a: a, b: b, engineA: engines.a.rawValue, engineB: engines.b.rawValue,
         mode: modeOptions.mode.rawValue, pictures: comparison.pictures,
         patches: comparison.features.rows, features: Difference(comparison.features),
         steps: comparison.steps.enumerated().map { index, step in

@@ -145,7 +145,7 @@ import Testing
   }
 
   @Test func comparesEnginesOnOneFile() throws {
-    let arguments = ["compare", model, model, scene, "--size", "160"]
+    let arguments = ["compare", model, model, scene, "--size", "160", "--engine-b", "int8"]
     let outcome = try run(arguments)
     #expect(outcome.status == 0)
     #expect(outcome.errors == "")
@@ -171,8 +171,8 @@ import Testing
 
   @Test func comparesAWalkWithItself() throws {
     let outcome = try run(
-      "compare", model, model, scene, scene, "--size", "64", "--engine-b", "float", "--order",
-      "plan", "--steps", "0")
+      "compare", model, model, scene, scene, "--size", "64", "--engine-a", "float", "--engine-b",
+      "float", "--order", "plan", "--steps", "0")
     #expect(outcome.status == 0)
     #expect(
       outcome.output.contains(
@@ -197,9 +197,14 @@ import Testing
       models.errors
         == "error: \(model) and \(other) do not compute the same steps, so that there is nothing to "
         + "compare, expected two files of one model\n")
-    let mode = try run("compare", model, model, scene, "--mode", "all")
-    #expect(mode.status == 64)
-    let missing = try run("compare", model, model, folder("none.png"), scene, "--size", "64")
+    let same = try run("compare", model, model, scene)
+    #expect(same.status == 64)
+    #expect(
+      same.errors
+        == "error: A and B are the same file, both computed with float; give --engine-b int8 to "
+        + "compare engines\n")
+    let missing = try run(
+      "compare", model, model, folder("none.png"), scene, "--size", "64", "--engine-b", "int8")
     #expect(missing.status == 66)
     #expect(missing.output.contains("1 picture,"))
   }
