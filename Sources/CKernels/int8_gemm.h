@@ -4,11 +4,14 @@
 //   GROUP         terms that stand together in packed weights,
 //   TILE_ROWS     rows of the largest tile,
 //   TILE_PANELS   panels of 16 columns of the largest tile,
-// and, after it, `tile_part`, which computes one tile of up to that size from registers.
+//   FLOATS        the float kernels that nonlinearities are taken from,
+// and, after it, `tile_part`, which computes one tile of up to that size from registers; as rows are
+// shared out evenly among tiles, the last of a block is not much smaller than the others.
 //
 // Blocks of rows stay in the second-level cache while the panels pass by; a tile's panels stay in
 // the first level while the rows of a block pass by. K is never split: the sums of a tile live in
 // registers from the first term to the epilogue.
+#include "ckernels_float.h"
 #include "ckernels_int8.h"
 
 #include <string.h>
@@ -120,6 +123,22 @@ TARGET static void edge_run(edge *edge, size_t rows, size_t panels, size_t colum
         memcpy(real + 4 * r * out->stride, edge->output + r * width, 4 * columns);
 }
 
+// Takes a tile's floats, still in the first-level cache, through the nonlinearity of a product.
+// With a gate they stand apart, in `tile`, and the output holds the gate.
+static void activate(declip_int8_result result, float *output, size_t stride, const float *tile,
+                     size_t tile_stride, size_t rows, size_t columns) {
+    switch (result) {
+    case DECLIP_INT8_STORE:
+    case DECLIP_INT8_ADD: break;
+    case DECLIP_INT8_GATE:
+        FLOATS.silu_multiply(output, stride, tile, tile_stride, rows, columns);
+        break;
+    case DECLIP_INT8_QUICK_GELU: FLOATS.quick_gelu(output, stride, rows, columns); break;
+    case DECLIP_INT8_GELU: FLOATS.gelu(output, stride, rows, columns); break;
+    case DECLIP_INT8_GELU_TANH: FLOATS.gelu_tanh(output, stride, rows, columns); break;
+    }
+}
+
 TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *packed, size_t rows,
                             size_t n, size_t k, declip_int8_range range, size_t first_panel,
                             size_t panels, const declip_int8_epilogue *epilogue, int32_t *sums,
@@ -129,6 +148,8 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
     tile_input in = {0};
     in.a_stride = a_stride, in.k = padded_k(k), in.range = range;
     in.panel_bytes = in.k * PANEL;
+    const declip_int8_result result = epilogue ? epilogue->result : DECLIP_INT8_STORE;
+    _Alignas(64) float gated[TILE_ROWS * TILE_PANELS * PANEL];
     for (size_t block = 0; block < rows; block += BLOCK_ROWS) {
         size_t block_end = block + BLOCK_ROWS < rows ? block + BLOCK_ROWS : rows;
         for (size_t p = first_panel; p < end; p += TILE_PANELS) {
@@ -143,18 +164,21 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
                 out.column_scale = epilogue->column_scale + column;
                 out.bias = epilogue->bias ? epilogue->bias + column : NULL;
                 out.column_sum = epilogue->column_sum + column;
-                out.accumulate = epilogue->accumulate;
+                out.accumulate = result == DECLIP_INT8_ADD;
+                if (result == DECLIP_INT8_GATE) out.stride = TILE_PANELS * PANEL;
             } else {
                 out.sums = sums + block * stride + column;
             }
             edge copy;
             if (columns < width * PANEL) edge_open(&copy, &out, columns);
-            for (size_t r = block; r < block_end; r += TILE_ROWS) {
-                size_t height = block_end - r < TILE_ROWS ? block_end - r : TILE_ROWS;
+            const size_t tiles = (block_end - block + TILE_ROWS - 1) / TILE_ROWS;
+            for (size_t r = block, t = 0, height; t < tiles; t++, r += height) {
+                height = block + (block_end - block) * (t + 1) / tiles - r;
+                float *place = floats ? floats + r * stride + column : NULL;
                 in.a = a + r * a_stride;
                 if (epilogue) {
                     out.row_scale = epilogue->row_scale ? epilogue->row_scale + r : NULL;
-                    out.floats = floats + r * stride + column;
+                    out.floats = result == DECLIP_INT8_GATE ? gated : place;
                 } else {
                     out.sums = sums + r * stride + column;
                 }
@@ -163,6 +187,7 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
                 } else {
                     tile_run(height, width, &in, &out);
                 }
+                activate(result, place, stride, gated, TILE_PANELS * PANEL, height, columns);
             }
         }
     }

@@ -2,6 +2,7 @@
 // The file that includes this defines TARGET and, after it, `tile_part`.
 #define GROUP 4
 #define TILE_PANELS 1
+#define FLOATS declip_float_avx2
 #include "int8_gemm.h"
 #include "int8_tables.h"
 

@@ -84,6 +84,7 @@ INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const 
         return wide_tile(1, in, out), 1;
     }
     if (rows >= 4) return tile(4, in, out), 4;
+    if (rows >= 3) return tile(3, in, out), 3;
     if (rows >= 2) return tile(2, in, out), 2;
     return tile(1, in, out), 1;
 }

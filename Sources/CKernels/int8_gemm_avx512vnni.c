@@ -9,6 +9,7 @@
 #define GROUP 4
 #define TILE_ROWS 12
 #define TILE_PANELS 2
+#define FLOATS declip_float_avx512
 #include "int8_gemm.h"
 #include "int8_tables.h"
 
@@ -39,11 +40,8 @@ INLINE void finish(const size_t R, const size_t P, __m512i sums[TILE_ROWS][TILE_
         }
         return;
     }
-    __m512i shift[TILE_PANELS];
     __m512 scale[TILE_PANELS], bias[TILE_PANELS];
     UNROLL for (size_t p = 0; p < P; p++) {
-        shift[p] = _mm512_mullo_epi32(_mm512_loadu_si512(out->column_sum + p * PANEL),
-                                      _mm512_set1_epi32(out->zero_point));
         scale[p] = _mm512_loadu_ps(out->column_scale + p * PANEL);
         bias[p] = out->bias ? _mm512_loadu_ps(out->bias + p * PANEL) : _mm512_setzero_ps();
     }
@@ -51,7 +49,7 @@ INLINE void finish(const size_t R, const size_t P, __m512i sums[TILE_ROWS][TILE_
         __m512 row = _mm512_set1_ps(out->row_scale ? out->row_scale[r] : out->tensor_scale);
         UNROLL for (size_t p = 0; p < P; p++) {
             float *place = out->floats + r * out->stride + p * PANEL;
-            __m512 v = _mm512_cvtepi32_ps(_mm512_sub_epi32(sums[r][p], shift[p]));
+            __m512 v = _mm512_cvtepi32_ps(sums[r][p]);
             v = _mm512_fmadd_ps(v, _mm512_mul_ps(row, scale[p]), bias[p]);
             if (out->accumulate) v = _mm512_add_ps(v, _mm512_loadu_ps(place));
             _mm512_storeu_ps(place, v);
@@ -60,9 +58,15 @@ INLINE void finish(const size_t R, const size_t P, __m512i sums[TILE_ROWS][TILE_
 }
 
 INLINE void tile(const size_t R, const size_t P, const tile_input *in, const tile_output *out) {
-    __m512i sums[TILE_ROWS][TILE_PANELS];
+    __m512i sums[TILE_ROWS][TILE_PANELS], start[TILE_PANELS];
+    // Sums begin with what the zero point takes away.
+    UNROLL for (size_t p = 0; p < P; p++) {
+        start[p] = out->sums ? _mm512_setzero_si512()
+                             : _mm512_mullo_epi32(_mm512_loadu_si512(out->column_sum + p * PANEL),
+                                                  _mm512_set1_epi32(-out->zero_point));
+    }
     UNROLL for (size_t r = 0; r < R; r++) {
-        UNROLL for (size_t p = 0; p < P; p++) sums[r][p] = _mm512_setzero_si512();
+        UNROLL for (size_t p = 0; p < P; p++) sums[r][p] = start[p];
     }
     // The output's lines arrive while the sums are made.
     const char *place = out->sums ? (const char *)out->sums : (const char *)out->floats;
@@ -77,6 +81,15 @@ INLINE void tile(const size_t R, const size_t P, const tile_input *in, const til
     for (size_t i = 0; i < in->k; i += 8) {
         // Keeps the four pointers in registers of their own.
         UNROLL for (size_t j = 0; j < (R + 2) / 3; j++) __asm__("" : "+r"(a[j]));
+        // The panels after the next ones, from wherever they are into the second-level cache: the
+        // processor's own prefetching stops at every page. Behind the last panel follow those of
+        // the next product, or nothing that could be harmed.
+        if (P > 1) {
+            UNROLL for (size_t j = 0; j < 2; j++) {
+                __builtin_prefetch(w + 4 * in->panel_bytes + 64 * j, 0, 2);
+                __builtin_prefetch(other + 4 * in->panel_bytes + 64 * j, 0, 2);
+            }
+        }
         UNROLL for (size_t step = 0; step < 8; step += 4) {
             __m512i weights[2];
             weights[0] = _mm512_loadu_si512(w + step * PANEL);
@@ -98,11 +111,20 @@ INLINE void tile(const size_t R, const size_t P, const tile_input *in, const til
 }
 
 INLINE size_t tile_rows(size_t rows, const size_t P, const tile_input *in, const tile_output *out) {
-    if (rows >= 12) return tile(12, P, in, out), 12;
-    if (rows >= 8) return tile(8, P, in, out), 8;
-    if (rows >= 4) return tile(4, P, in, out), 4;
-    if (rows >= 2) return tile(2, P, in, out), 2;
-    return tile(1, P, in, out), 1;
+    switch (rows) {
+    case 1: return tile(1, P, in, out), 1;
+    case 2: return tile(2, P, in, out), 2;
+    case 3: return tile(3, P, in, out), 3;
+    case 4: return tile(4, P, in, out), 4;
+    case 5: return tile(5, P, in, out), 5;
+    case 6: return tile(6, P, in, out), 6;
+    case 7: return tile(7, P, in, out), 7;
+    case 8: return tile(8, P, in, out), 8;
+    case 9: return tile(9, P, in, out), 9;
+    case 10: return tile(10, P, in, out), 10;
+    case 11: return tile(11, P, in, out), 11;
+    default: return tile(12, P, in, out), 12;
+    }
 }
 
 INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const tile_output *out) {

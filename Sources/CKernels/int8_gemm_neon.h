@@ -4,6 +4,7 @@
 // accumulates of `probe_step`) and, after it, `tile_sums`, which leaves the sums of a tile in
 // order, and `probe_step`.
 #define TILE_PANELS 1
+#define FLOATS declip_float_neon
 #include "int8_gemm.h"
 #include "int8_tables.h"
 

@@ -1,5 +1,6 @@
 // The reference of the product: one output after another, nothing shared with the walk over tiles
 // that the other variants take.
+#include "ckernels_float.h"
 #include "int8_tables.h"
 
 #include <string.h>
@@ -51,6 +52,19 @@ static void u8s8_s32(const uint8_t *a, size_t a_stride, const int8_t *packed, si
             output[c] = sum_of(a, packed, c, k);
 }
 
+static float result_of(declip_int8_result result, float output, float value) {
+    const declip_float_kernels *floats = &declip_float_portable;
+    switch (result) {
+    case DECLIP_INT8_STORE: break;
+    case DECLIP_INT8_ADD: return output + value;
+    case DECLIP_INT8_GATE: floats->silu_multiply(&output, 1, &value, 1, 1, 1); return output;
+    case DECLIP_INT8_QUICK_GELU: floats->quick_gelu(&value, 1, 1, 1); break;
+    case DECLIP_INT8_GELU: floats->gelu(&value, 1, 1, 1); break;
+    case DECLIP_INT8_GELU_TANH: floats->gelu_tanh(&value, 1, 1, 1); break;
+    }
+    return value;
+}
+
 static void u8s8_f32(const uint8_t *a, size_t a_stride, const int8_t *packed, size_t rows, size_t n,
                      size_t k, declip_int8_range range, size_t first_panel, size_t panels,
                      const declip_int8_epilogue *epilogue, float *output, size_t output_stride) {
@@ -62,7 +76,7 @@ static void u8s8_f32(const uint8_t *a, size_t a_stride, const int8_t *packed, si
             int32_t sum = sum_of(a, packed, c, k) - e.zero_point * e.column_sum[c];
             float value = (float)sum * (row_scale * e.column_scale[c]);
             if (e.bias) value += e.bias[c];
-            output[c] = e.accumulate ? output[c] + value : value;
+            output[c] = result_of(e.result, output[c], value);
         }
     }
 }

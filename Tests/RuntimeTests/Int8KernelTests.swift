@@ -150,7 +150,7 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
                   row_scale: perRow ? rowScale.baseAddress : nil, tensor_scale: 0.03,
                   zero_point: 64, column_scale: columnScale.baseAddress,
                   bias: biased ? bias.baseAddress : nil, column_sum: columnSums.baseAddress,
-                  accumulate: accumulates ? 1 : 0)
+                  result: accumulates ? DECLIP_INT8_ADD : DECLIP_INT8_STORE)
                 gemm.u8s8_f32(
                   a, padded(k), packed, rows, n, k, DECLIP_INT8_U7S8, 0, 1, &epilogue, &found, n)
                 gemm.u8s8_f32(

@@ -26,9 +26,18 @@ typedef enum declip_int8_range {
     DECLIP_INT8_U8S8, // activations 0..255, weights -128..127
 } declip_int8_range;
 
+// What becomes of a product's floats `v`.
+typedef enum declip_int8_result {
+    DECLIP_INT8_STORE, // output = v
+    DECLIP_INT8_ADD,   // output += v
+    DECLIP_INT8_GATE,  // output = silu(output) * v: the output holds a gate
+    DECLIP_INT8_QUICK_GELU,
+    DECLIP_INT8_GELU,
+    DECLIP_INT8_GELU_TANH, // output = f(v), the functions being those of the float kernels
+} declip_int8_result;
+
 // How 32-bit sums become floats:
-// output[r][c] = (sum[r][c] - zero_point * column_sum[c]) * row_scale[r] * column_scale[c]
-//                + bias[c]
+// v[r][c] = (sum[r][c] - zero_point * column_sum[c]) * row_scale[r] * column_scale[c] + bias[c]
 typedef struct declip_int8_epilogue {
     const float *row_scale; // a scale per row; null: tensor_scale for all
     float tensor_scale;
@@ -36,7 +45,7 @@ typedef struct declip_int8_epilogue {
     const float *column_scale;
     const float *bias; // null: none
     const int32_t *column_sum;
-    int accumulate; // not 0: adds to what the output holds
+    declip_int8_result result;
 } declip_int8_epilogue;
 
 // Packing weights and multiplying by them. A product covers columns of whole panels, from

@@ -10,21 +10,24 @@ extension FloatEngine {
     return start..<min(end, range.upperBound)
   }
 
-  func embedPatches(_ layer: FloatPatchEmbedding, job: Int, of parts: Int) {
-    let patches = part(1..<plan.rows, job, of: parts)
-    layOut(patches, of: layer, includesClassToken: job == 0)
-    guard !patches.isEmpty, let weight = layer.weight else { return }
-    let (width, elements) = (plan.transformer.width, layer.patches.stride)
+  func embedPatches(
+    _ layer: FloatPatchEmbedding, patches: FloatMatrix, job: Int, of parts: Int
+  ) {
+    let rows = part(1..<plan.rows, job, of: parts)
+    layOut(rows, of: layer, patches: patches, includesClassToken: job == 0)
+    guard !rows.isEmpty, let weight = layer.weight else { return }
+    let (width, elements) = (plan.transformer.width, plan.width(of: .patches))
     BLAS.multiply(
-      m: patches.count, n: width, k: elements, layer.patches.row(patches.lowerBound),
-      stride: elements, weight, stride: elements, isTransposed: true, beta: 1,
-      layer.tokens.row(patches.lowerBound), stride: width)
+      m: rows.count, n: width, k: elements, patches.row(rows.lowerBound), stride: patches.stride,
+      weight, stride: elements, isTransposed: true, beta: 1,
+      layer.tokens.row(rows.lowerBound), stride: width)
   }
 
-  /// The pixels of `patches` as rows, and in their tokens positions and bias, to which the product
-  /// is added.
+  /// The pixels of the patches `rows`, in `patches`, and in their tokens positions and bias, to
+  /// which the product is added.
   func layOut(
-    _ patches: Range<Int>, of layer: FloatPatchEmbedding, includesClassToken: Bool
+    _ rows: Range<Int>, of layer: FloatPatchEmbedding, patches: FloatMatrix,
+    includesClassToken: Bool
   ) {
     guard let grid = plan.grid, let patchSize = plan.patchSize, let pixels else { return }
     let width = plan.transformer.width
@@ -33,9 +36,9 @@ extension FloatEngine {
       let row = layer.tokens.row(0)
       for i in 0..<width { row[i] = layer.classToken[i] + positions[i] }
     }
-    for token in patches {
+    for token in rows {
       let (y, x) = ((token - 1) / grid.columns, (token - 1) % grid.columns)
-      var target = layer.patches.row(token)
+      var target = patches.row(token)
       for channel in 0..<3 {
         var source = pixels + channel * planeSize + y * patchSize * inputWidth + x * patchSize
         for _ in 0..<patchSize {

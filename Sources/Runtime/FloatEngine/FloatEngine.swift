@@ -41,13 +41,16 @@ public final class FloatEngine {
   public convenience init(
     plan: Plan, weights: FloatWeights, pool: WorkerPool, kernels: Kernels
   ) throws(DeclipError) {
-    try self.init(plan: plan, weights: weights, pool: pool, kernels: kernels) { _ in true }
+    try self.init(
+      plan: plan, weights: weights, pool: pool, kernels: kernels, computes: { _ in true },
+      places: { _ in true })
   }
 
-  /// Places a plan of which this engine computes the steps that `computes` holds for.
+  /// Places a plan of which this engine computes the steps that `computes` holds for, and holds the
+  /// slots that `places` holds for.
   init(
     plan: Plan, weights: FloatWeights, pool: WorkerPool, kernels: Kernels,
-    computes: (Step) -> Bool
+    computes: (Step) -> Bool, places: (Slot) -> Bool
   ) throws(DeclipError) {
     guard BLAS.isReady else { throw DeclipError(.internal, "OpenBLAS cannot be prepared") }
     self.plan = plan
@@ -58,11 +61,14 @@ public final class FloatEngine {
     durations = Array(repeating: 0, count: plan.steps.count)
     packedTexts = PackedTexts(capacity: plan.tower == .text ? plan.rows : 0)
     let threads = pool.threads
+    let computesAttention = plan.steps.contains { $0.kind == .attention && computes($0) }
     guard
       let layout = ArenaLayout(
         plan,
         byteCount: { slot in
           switch slot {
+          case _ where !places(slot): 0
+          case .scores where !computesAttention: 0
           case .scores: Tensor.byteCount(of: [threads, Self.scoreRows, plan.rows], .float32)
           default: Tensor.byteCount(of: [plan.rows, plan.width(of: slot)], .float32)
           }
@@ -95,19 +101,19 @@ public final class FloatEngine {
   ///
   /// Throws `internal` where the number of pixels is another, or the plan is one for text.
   public func run(pixels: UnsafeBufferPointer<Float>) throws(DeclipError) {
-    try run(pixels: pixels, performing: perform)
+    try withPixels(pixels) { walk(perform) }
   }
 
   /// The same, calling `observe` with the number of every step once it is done.
   public func run(
     pixels: UnsafeBufferPointer<Float>, observe: (_ step: Int) -> Void
   ) throws(DeclipError) {
-    try run(
-      pixels: pixels,
-      performing: { step in
+    try withPixels(pixels) {
+      walk { step in
         perform(step)
         observe(step)
-      })
+      }
+    }
   }
 
   /// The rows that a step of the run in progress has just made, row-major, `plan.width(of:)` of its
@@ -131,9 +137,9 @@ public final class FloatEngine {
         start: matrix.row(first), count: (range.upperBound - first) * matrix.stride))
   }
 
-  /// The same with the steps done by `perform`, which is given their numbers.
-  func run(
-    pixels: UnsafeBufferPointer<Float>, performing perform: (Int) -> Void
+  /// Calls `body` with the pixels in place of the input.
+  func withPixels(
+    _ pixels: UnsafeBufferPointer<Float>, _ body: () -> Void
   ) throws(DeclipError) {
     guard let grid = plan.grid, let patchSize = plan.patchSize, let base = pixels.baseAddress,
       pixels.count == grid.count * plan.width(of: .patches)
@@ -142,7 +148,7 @@ public final class FloatEngine {
     }
     self.pixels = base
     inputWidth = grid.columns * patchSize
-    walk(perform)
+    body()
     self.pixels = nil
   }
 
@@ -200,7 +206,8 @@ extension FloatEngine: ParallelTask {
     guard let operation = operations[current] else { return }
     let parts = jobs(of: operation)
     switch operation {
-    case .embedPatches(let layer): embedPatches(layer, job: job, of: parts)
+    case .embedPatches(let layer, let patches):
+      embedPatches(layer, patches: patches, job: job, of: parts)
     case .embedTokens(let layer): embedTokens(layer, job: job, of: parts)
     case .layerNorm(let layer): layerNorm(layer, job: job, of: parts)
     case .linear(let layer): linear(layer, job: job, of: parts)
@@ -247,7 +254,8 @@ extension FloatEngine {
 
   private func bind(_ step: Step) throws(DeclipError) -> FloatOperation {
     switch step.operation {
-    case .embedPatches: return .embedPatches(try patchEmbedding())
+    case .embedPatches:
+      return .embedPatches(try patchEmbedding(), patches: try matrix(.patches))
     case .embedTokens:
       return .embedTokens(
         .init(table: try weights.pointer(.tokenEmbedding), tokens: try matrix(.tokens)))
@@ -300,8 +308,7 @@ extension FloatEngine {
     FloatPatchEmbedding(
       weight: weights.optionalPointer(.patchEmbedding(.weight)),
       bias: weights.optionalPointer(.patchEmbedding(.bias)),
-      classToken: try weights.pointer(.classToken), patches: try matrix(.patches),
-      tokens: try matrix(.tokens))
+      classToken: try weights.pointer(.classToken), tokens: try matrix(.tokens))
   }
 
   private func product(

@@ -2,7 +2,7 @@ import Model
 
 /// A step of a plan bound to the addresses of its operands.
 enum FloatOperation {
-  case embedPatches(FloatPatchEmbedding)
+  case embedPatches(FloatPatchEmbedding, patches: FloatMatrix)
   case embedTokens(FloatTokenEmbedding)
   case layerNorm(FloatLayerNorm)
   case linear(FloatProduct)
@@ -31,7 +31,6 @@ struct FloatPatchEmbedding {
   let weight: UnsafePointer<Float>?
   let bias: UnsafePointer<Float>?
   let classToken: UnsafePointer<Float>
-  let patches: FloatMatrix
   let tokens: FloatMatrix
 }
 

@@ -1,0 +1,141 @@
+import CKernels
+import Model
+
+/// Rows of tokens that one thread takes from one attention to the next.
+///
+/// Everything between two attentions works on rows of their own, so a thread does all of it for a
+/// few rows before it turns to the next: what one step makes the next finds in the second-level
+/// cache, and threads meet only before and after attention.
+struct RowBlock {
+  /// The tokens.
+  let rows: Range<Int>
+  /// The thread that works on the block.
+  let worker: Int
+  let memory: RowMemory
+  /// The start of this block's part of the memory.
+  let base: UnsafeMutableRawPointer
+  /// The token whose rows stand first in the block's memory.
+  let firstRow: Int
+
+  /// The most rows to a block: rows of 2048 floats for all of them take 384 KiB.
+  static let mostRows = 48
+
+  /// The blocks that `rows` are cut into for a number of threads: as many for each thread.
+  static func count(rows: Int, threads: Int) -> Int {
+    let each = (rows + threads * mostRows - 1) / (threads * mostRows)
+    return min(rows, each * threads)
+  }
+}
+
+/// Where slots that live within blocks lie in a block's memory.
+struct RowLayout {
+  /// Bytes to a row before a slot's, for slots of floats.
+  private(set) var floats: [Slot: Int] = [:]
+  /// The same for slots of quantised rows: bytes, then scales.
+  private(set) var bytes: [Slot: Int] = [:]
+  /// Bytes of all slots to a row.
+  private(set) var rowSize = 0
+
+  /// Floats from one row to the next: whole cache lines.
+  static func floatStride(_ columns: Int) -> Int { aligned(4 * columns) / 4 }
+
+  /// Bytes from one quantised row to the next. A cache line more than needed keeps the rows of a
+  /// tile from falling into the same sets of the first-level cache.
+  static func byteStride(_ columns: Int) -> Int { aligned(columns) + 64 }
+
+  init(floats: [(Slot, columns: Int)], bytes: [(Slot, columns: Int)]) {
+    for (slot, columns) in floats {
+      self.floats[slot] = rowSize
+      rowSize += 4 * Self.floatStride(columns)
+    }
+    for (slot, columns) in bytes {
+      self.bytes[slot] = rowSize
+      rowSize += Self.byteStride(columns) + 4
+    }
+    rowSize = aligned(rowSize)
+  }
+}
+
+/// Memory for blocks: one part for each thread, or a single part for all rows, which keeps every
+/// step's result for whoever wants to look at it.
+final class RowMemory {
+  /// The rows that a part has room for.
+  let capacity: Int
+  /// Whether there is one part that holds every row.
+  let isWhole: Bool
+  private let partSize: Int
+  private let memory: AlignedMemory
+
+  /// A part of `RowBlock.mostRows` rows for each of `threads`.
+  init(_ layout: RowLayout, threads: Int) throws(DeclipError) {
+    capacity = RowBlock.mostRows
+    isWhole = false
+    partSize = layout.rowSize * capacity
+    memory = try AlignedMemory(count: partSize * threads)
+  }
+
+  /// One part for all of `rows`.
+  init(_ layout: RowLayout, wholeRows rows: Int) throws(DeclipError) {
+    capacity = aligned(rows)
+    isWhole = true
+    partSize = layout.rowSize * capacity
+    memory = try AlignedMemory(count: partSize)
+  }
+
+  /// The bytes that the memory takes.
+  var byteCount: Int { memory.count }
+
+  /// The block of `rows`, worked on by a thread.
+  func block(_ rows: Range<Int>, worker: Int) -> RowBlock {
+    RowBlock(
+      rows: rows, worker: worker, memory: self,
+      base: memory.base + (isWhole ? 0 : worker * partSize),
+      firstRow: isWhole ? 0 : rows.lowerBound)
+  }
+}
+
+/// Rows of floats that a row operation reads or writes.
+enum FloatRows {
+  /// In memory of all threads.
+  case shared(FloatMatrix)
+  /// In the memory of a block, behind `offset` bytes to a row.
+  case local(offset: Int, stride: Int)
+
+  func matrix(in block: RowBlock) -> FloatMatrix {
+    switch self {
+    case .shared(let matrix): matrix
+    case .local(let offset, let stride):
+      FloatMatrix(
+        base: (block.base + offset * block.memory.capacity).assumingMemoryBound(to: Float.self),
+        stride: stride, firstRow: block.firstRow)
+    }
+  }
+}
+
+/// Rows of unsigned bytes with a scale each, in the memory of a block.
+struct QuantizedRows {
+  /// Bytes to a row before these in the block's memory.
+  let offset: Int
+  /// Bytes from one row to the next.
+  let stride: Int
+
+  func row(_ token: Int, in block: RowBlock) -> UnsafeMutablePointer<UInt8> {
+    start(in: block).assumingMemoryBound(to: UInt8.self) + (token - block.firstRow) * stride
+  }
+
+  /// The scale of a row; those of the following rows follow.
+  func scale(_ token: Int, in block: RowBlock) -> UnsafeMutablePointer<Float> {
+    (start(in: block) + stride * block.memory.capacity).assumingMemoryBound(to: Float.self)
+      + (token - block.firstRow)
+  }
+
+  private func start(in block: RowBlock) -> UnsafeMutableRawPointer {
+    block.base + offset * block.memory.capacity
+  }
+
+  /// A row as floats.
+  func values(of token: Int, columns: Int, zeroPoint: Int32, in block: RowBlock) -> [Float] {
+    let (row, scale) = (row(token, in: block), scale(token, in: block).pointee)
+    return (0..<columns).map { Float(Int32(row[$0]) - zeroPoint) * scale }
+  }
+}
