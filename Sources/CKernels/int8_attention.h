@@ -4,26 +4,34 @@
 //   FLOATS, TABLE    the float kernels to rotate with, and the name of the kernel table,
 //   ROWS, PANELS     the largest tile: queries, and panels of 16 keys or channels,
 //   WORD_GROUP       words that stand together in packed keys and values (1 or 2),
-//   BYTES            1 where narrow keys are packed as bytes, in groups of four,
+//   KEY_BYTES        1 where narrow keys are packed as bytes, in groups of four,
+//   VALUE_BYTES      the same for narrow values,
 //   QUERY_OFFSET     what is added to a query's bytes (128 where the product wants them unsigned),
 //   word_terms, byte_terms, load_words, load_bytes, dot_words, dot_bytes
-//                    a broadcast group of terms, a vector of packed operands, sum + their products;
+//                    a broadcast group of terms, a vector of packed operands, sum + their products,
+//   power_of_2, nearest  optionally, with HAS_POWER_OF_2 and HAS_NEAREST, its own ways to them;
 // before it, it includes int8_attention_types.h.
 //
-// ROWS queries pass over all keys: the scores, as floats, go into a scratch row each, 29 KiB for 6
-// rows of 1226, with the largest of each row kept in a register. Then a row's scores become weights
-// of 13 bits, in place, and the weights multiply the values, 128 keys in 32 bits, converted to
-// float between. Nothing is rescaled on the way.
+// ROWS queries pass over the keys chunk by chunk: the scores of a chunk, as floats, go into a
+// scratch row each, with the largest of each row kept in a register. Then a row's scores become
+// weights relative to that largest one, in place, and the weights multiply the chunk's values. The
+// floats of all chunks are added relative to the largest score so far (Milakov and Gimelshein,
+// arXiv 1805.02867). Everything but keys and values stays in the first-level cache, and a weight
+// has its whole resolution wherever in the row it stands.
 //
 // Packed keys: for every panel of 16 a header, then the keys in groups, [group][16][terms].
-// Packed values: a scale for every channel, then [key group][channel][keys], the rest zeros.
+// Packed values: a scale and the mean for every channel, then [key group][channel][keys], the rest
+// zeros.
 
 enum {
     PANEL = 16,
     HALVES = PANEL / LANES, // vectors to a panel
     MOST = PANELS * HALVES, // vectors to a tile
-    KEY_CHUNK = 128,
-    BLOCK_STRIDE = DECLIP_INT8_HEAD_LIMIT * 2, // bytes
+    // Keys to a chunk: the sums of wide products fit into 32 bits.
+    WIDE_CHUNK = 128,
+    NARROW_CHUNK = 256,
+    SCORE_STRIDE = NARROW_CHUNK + PANEL,       // a little apart from a power of two
+    BLOCK_STRIDE = DECLIP_INT8_SCORE_SIZE * 2, // bytes
 };
 
 // What turns a panel's sums into scores: (start + sum) * scale + bias.
@@ -35,41 +43,60 @@ typedef struct key_header {
 
 #define FAR_BELOW (-1e30f)
 
-INLINE vector select(integers mask, vector a, vector b) {
+INLINE vector choose(integers mask, vector a, vector b) {
     return (vector)((mask & (integers)a) | (~mask & (integers)b));
 }
 
-INLINE vector larger(vector a, vector b) { return select(a > b, a, b); }
-
-INLINE vector magnitude(vector v) { return (vector)((integers)v & INT32_MAX); }
-
-INLINE float largest_lane(vector v) {
-    float peak = v[0];
-    UNROLL for (size_t i = 1; i < LANES; i++) peak = v[i] > peak ? v[i] : peak;
-    return peak;
+INLINE vector larger(vector a, vector b) {
+    return choose(a > b, a, b);
 }
 
+INLINE float sum_of_lanes(vector v) {
+    float sum = 0;
+    UNROLL for (size_t i = 0; i < LANES; i++) sum += v[i];
+    return sum;
+}
+
+INLINE vector magnitude(vector v) {
+    return (vector)((integers)v & INT32_MAX);
+}
+
+// Halves fold onto each other until one lane is left.
+INLINE float largest_lane(vector v) {
+    float lanes[LANES];
+    store(lanes, v);
+    UNROLL for (size_t half = LANES / 2; half; half /= 2) {
+        UNROLL for (size_t i = 0; i < half; i++) lanes[i] =
+            lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+    }
+    return lanes[0];
+}
+
+#ifndef HAS_NEAREST
 // The nearest integers to magnitudes below 2^22, by adding 1.5 * 2^23.
 INLINE integers nearest(vector v) {
     const vector magic = splat(12582912.0f);
     return (integers)(v + magic) - (integers)magic;
 }
 
+#endif
 INLINE integers quantized(vector v, float inverse, float limit) {
     v *= inverse;
     v = (vector)((integers)v & (v == v));
     v = larger(v, splat(-limit));
-    return nearest(select(v < limit, v, splat(limit)));
+    return nearest(choose(v < limit, v, splat(limit)));
 }
 
-static size_t padded(size_t tokens) { return (tokens + PANEL - 1) / PANEL * PANEL; }
+static size_t padded(size_t tokens) {
+    return (tokens + PANEL - 1) / PANEL * PANEL;
+}
 
 TARGET static void rotate_quantize(const float *input, size_t stride, const float *cosine,
                                    const float *sine, const float *offset, size_t rows,
                                    size_t head_size, int32_t limit, int16_t *output,
                                    size_t output_stride, float *scale) {
     for (size_t r = 0; r < rows; r++, input += stride, output += output_stride) {
-        float row[DECLIP_INT8_HEAD_LIMIT];
+        float row[DECLIP_INT8_SCORE_SIZE];
         memcpy(row, input, head_size * sizeof(float));
         if (cosine) {
             FLOATS.rotate(row, head_size, cosine + r * (head_size / 2), sine + r * (head_size / 2),
@@ -94,10 +121,12 @@ TARGET static void rotate_quantize(const float *input, size_t stride, const floa
     }
 }
 
-static int is_narrow(int32_t limit) { return BYTES && limit <= DECLIP_INT8_SCORES_NARROW; }
+static int are_bytes(int32_t limit) {
+    return KEY_BYTES && limit <= DECLIP_INT8_SCORES_NARROW;
+}
 
 static size_t key_panel_size(size_t head_size, int32_t limit) {
-    return sizeof(key_header) + PANEL * head_size * (is_narrow(limit) ? 1 : 2);
+    return sizeof(key_header) + PANEL * head_size * (are_bytes(limit) ? 1 : 2);
 }
 
 static size_t keys_size(size_t tokens, size_t head_size, int32_t limit) {
@@ -107,7 +136,7 @@ static size_t keys_size(size_t tokens, size_t head_size, int32_t limit) {
 static void pack_keys(const int16_t *keys, size_t stride, const float *scale, size_t tokens,
                       size_t head_size, int32_t limit, void *packed) {
     const size_t panel_size = key_panel_size(head_size, limit);
-    const int narrow = is_narrow(limit);
+    const int narrow = are_bytes(limit);
     memset(packed, 0, keys_size(tokens, head_size, limit));
     for (size_t t = 0; t < padded(tokens); t++, keys += stride) {
         char *panel = (char *)packed + t / PANEL * panel_size;
@@ -119,7 +148,7 @@ static void pack_keys(const int16_t *keys, size_t stride, const float *scale, si
         }
         header->scale[t % PANEL] = scale[t];
         if (narrow) {
-            int8_t row[DECLIP_INT8_HEAD_LIMIT];
+            int8_t row[DECLIP_INT8_SCORE_SIZE];
             int32_t sum = 0;
             for (size_t c = 0; c < head_size; c++) {
                 row[c] = (int8_t)keys[c];
@@ -136,9 +165,8 @@ static void pack_keys(const int16_t *keys, size_t stride, const float *scale, si
 }
 
 // The scores of ROWS queries and P panels of keys. `block` holds the queries, BLOCK_STRIDE apart.
-INLINE void score_tile(const size_t P, const int narrow, const char *block, const char *panels,
-                       size_t panel_size, size_t head_size, float *scores, size_t stride,
-                       vector peaks[ROWS]) {
+INLINE void score_tile(const size_t P, const int as_bytes, const char *block, const char *panels,
+                       size_t panel_size, size_t score_size, float *scores, vector peaks[ROWS]) {
     integers sums[ROWS][MOST];
     UNROLL for (size_t v = 0; v < P * HALVES; v++) {
         const key_header *header = (const key_header *)(panels + v / HALVES * panel_size);
@@ -146,27 +174,27 @@ INLINE void score_tile(const size_t P, const int narrow, const char *block, cons
         UNROLL for (size_t r = 0; r < ROWS; r++) sums[r][v] = start;
     }
     const char *keys = panels + sizeof(key_header);
-    if (narrow) {
-        for (size_t i = 0; i < head_size; i += 4, keys += 4 * PANEL, block += 4) {
+    if (as_bytes) {
+        for (size_t i = 0; i < score_size; i += 4, keys += 4 * PANEL, block += 4) {
             byte_vector k[MOST];
-            UNROLL for (size_t v = 0; v < P * HALVES; v++)
-                k[v] = load_bytes(keys + v / HALVES * panel_size + v % HALVES * LANES * 4);
+            UNROLL for (size_t v = 0; v < P * HALVES; v++) k[v] =
+                load_bytes(keys + v / HALVES * panel_size + v % HALVES * LANES * 4);
             UNROLL for (size_t r = 0; r < ROWS; r++) {
                 byte_vector q = byte_terms(block + r * BLOCK_STRIDE);
-                UNROLL for (size_t v = 0; v < P * HALVES; v++)
-                    sums[r][v] = dot_bytes(sums[r][v], q, k[v]);
+                UNROLL for (size_t v = 0; v < P * HALVES; v++) sums[r][v] =
+                    dot_bytes(sums[r][v], q, k[v]);
             }
         }
     } else {
         const size_t step = WORD_GROUP * 2;
-        for (size_t i = 0; i < head_size; i += WORD_GROUP, keys += step * PANEL, block += step) {
+        for (size_t i = 0; i < score_size; i += WORD_GROUP, keys += step * PANEL, block += step) {
             word_vector k[MOST];
-            UNROLL for (size_t v = 0; v < P * HALVES; v++)
-                k[v] = load_words(keys + v / HALVES * panel_size + v % HALVES * LANES * step);
+            UNROLL for (size_t v = 0; v < P * HALVES; v++) k[v] =
+                load_words(keys + v / HALVES * panel_size + v % HALVES * LANES * step);
             UNROLL for (size_t r = 0; r < ROWS; r++) {
                 word_vector q = word_terms(block + r * BLOCK_STRIDE);
-                UNROLL for (size_t v = 0; v < P * HALVES; v++)
-                    sums[r][v] = dot_words(sums[r][v], q, k[v]);
+                UNROLL for (size_t v = 0; v < P * HALVES; v++) sums[r][v] =
+                    dot_words(sums[r][v], q, k[v]);
             }
         }
     }
@@ -176,25 +204,25 @@ INLINE void score_tile(const size_t P, const int narrow, const char *block, cons
         vector bias = load(header->bias + v % HALVES * LANES);
         UNROLL for (size_t r = 0; r < ROWS; r++) {
             vector score = __builtin_convertvector(sums[r][v], vector) * scale + bias;
-            store(scores + r * stride + v * LANES, score);
+            store(scores + r * SCORE_STRIDE + v * LANES, score);
             peaks[r] = larger(score, peaks[r]);
         }
     }
 }
 
-INLINE void score_rows(const int narrow, const char *block, const char *panels, size_t panel_size,
-                       size_t head_size, size_t count, float *scores, size_t stride,
-                       vector peaks[ROWS]) {
+INLINE void score_rows(const int as_bytes, const char *block, const char *panels, size_t panel_size,
+                       size_t score_size, size_t count, float *scores, vector peaks[ROWS]) {
     while (count >= PANELS) {
-        score_tile(PANELS, narrow, block, panels, panel_size, head_size, scores, stride, peaks);
+        score_tile(PANELS, as_bytes, block, panels, panel_size, score_size, scores, peaks);
         panels += PANELS * panel_size, scores += PANELS * PANEL, count -= PANELS;
     }
     while (count) {
-        score_tile(1, narrow, block, panels, panel_size, head_size, scores, stride, peaks);
+        score_tile(1, as_bytes, block, panels, panel_size, score_size, scores, peaks);
         panels += panel_size, scores += PANEL, count--;
     }
 }
 
+#ifndef HAS_POWER_OF_2
 // 2^x, for x below -126 that of -126: x = n + r with |r| <= 1/2, a minimax polynomial of degree 5
 // for 2^r that is 1 at 0, relative error 1e-7, and n added to the exponent.
 INLINE vector power_of_2(vector x) {
@@ -211,39 +239,64 @@ INLINE vector power_of_2(vector x) {
     return (vector)((integers)p + (((integers)n - (integers)magic) << 23));
 }
 
-INLINE integers weight_of(vector score, float peak, float factor) {
-    return nearest(power_of_2((score - peak) * factor) * (float)DECLIP_INT8_WEIGHT_LIMIT);
+#endif
+
+INLINE integers weight_of(vector score, float peak, float factor, float limit) {
+    return nearest(power_of_2((score - peak) * factor) * limit);
+}
+
+// Writes LANES weights as bytes or words.
+INLINE void store_weights(char *place, integers w, const int as_bytes, size_t count) {
+    if (as_bytes) {
+        bytes b = __builtin_convertvector(w, bytes);
+        memcpy(place, &b, count);
+    } else {
+        shorts words = __builtin_convertvector(w, shorts);
+        memcpy(place, &words, 2 * count);
+    }
+}
+
+// The weights of `count` scores, as bytes or words; `weights` may overlay `scores`. `factor`
+// includes log2(e). Returns their sums by lanes.
+INLINE integers weigh(const char *scores, size_t count, float peak, float factor, float limit,
+                      const int as_bytes, char *weights) {
+    const size_t width = as_bytes ? 1 : 2;
+    integers sums = {0};
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        integers w = weight_of(load((const float *)(scores + 4 * i)), peak, factor, limit);
+        store_weights(weights + width * i, w, as_bytes, LANES);
+        sums += w;
+    }
+    if (i < count) {
+        float rest[LANES] = {0};
+        int32_t lanes[LANES];
+        memcpy(rest, scores + 4 * i, 4 * (count - i));
+        integers w = weight_of(load(rest), peak, factor, limit);
+        memcpy(lanes, &w, sizeof lanes);
+        for (size_t j = count - i; j < LANES; j++)
+            lanes[j] = 0;
+        memcpy(&w, lanes, sizeof w);
+        store_weights(weights + width * i, w, as_bytes, count - i);
+        sums += w;
+    }
+    return sums;
 }
 
 TARGET static int32_t softmax_weights(const float *scores, size_t count, float peak, float factor,
-                                      int16_t *weights) {
-    const char *source = (const char *)scores;
-    char *target = (char *)weights;
-    integers sums = {0};
-    size_t i = 0;
-    factor *= 1.44269504f;
-    for (; i + LANES <= count; i += LANES) {
-        integers w = weight_of(load((const float *)(source + 4 * i)), peak, factor);
-        shorts words = __builtin_convertvector(w, shorts);
-        memcpy(target + 2 * i, &words, sizeof words);
-        sums += w;
-    }
+                                      int32_t limit, int16_t *weights) {
+    integers sums = weigh((const char *)scores, count, peak, factor * 1.44269504f, (float)limit, 0,
+                          (char *)weights);
     int32_t sum = 0;
-    if (i < count) {
-        float rest[LANES] = {0};
-        memcpy(rest, source + 4 * i, 4 * (count - i));
-        integers w = weight_of(load(rest), peak, factor);
-        shorts words = __builtin_convertvector(w, shorts);
-        memcpy(target + 2 * i, &words, 2 * (count - i));
-        for (size_t j = 0; j < count - i; j++) sum += w[j];
-    }
-    UNROLL for (size_t j = 0; j < LANES; j++) sum += sums[j];
+    for (size_t i = 0; i < LANES; i++)
+        sum += sums[i];
     return sum;
 }
 
 TARGET static void powers(const float *input, size_t count, float *output) {
     size_t i = 0;
-    for (; i + LANES <= count; i += LANES) store(output + i, power_of_2(load(input + i)));
+    for (; i + LANES <= count; i += LANES)
+        store(output + i, power_of_2(load(input + i)));
     if (i < count) {
         float rest[LANES] = {0};
         memcpy(rest, input + i, (count - i) * sizeof(float));
@@ -252,60 +305,112 @@ TARGET static void powers(const float *input, size_t count, float *output) {
     }
 }
 
-static size_t values_size(size_t tokens, size_t head_size) {
-    return head_size * (sizeof(float) + padded(tokens) * sizeof(int16_t));
+static int values_are_narrow(int32_t limit) {
+    return limit <= DECLIP_INT8_VALUES_NARROW;
 }
 
-TARGET static void pack_values(const float *values, size_t stride, size_t tokens, size_t head_size,
-                               void *packed) {
-    float *scale = packed;
-    float inverse[DECLIP_INT8_HEAD_LIMIT];
-    for (size_t c = 0; c < head_size; c += LANES) {
-        vector peaks = splat(0);
-        for (size_t t = 0; t < tokens; t++)
-            peaks = larger(magnitude(load(values + t * stride + c)), peaks);
-        store(scale + c, peaks / (float)DECLIP_INT8_VALUE_LIMIT);
-        for (size_t i = 0; i < LANES; i++)
-            inverse[c + i] = peaks[i] > 0 ? (float)DECLIP_INT8_VALUE_LIMIT / peaks[i] : 0;
+static size_t values_size(size_t tokens, size_t head_size, int32_t limit) {
+    const size_t width = VALUE_BYTES && values_are_narrow(limit) ? 1 : 2;
+    return head_size * (2 * sizeof(float) + padded(tokens) * width);
+}
+
+// Packs LANES channels of a group of keys.
+INLINE void pack_group(const integers keys[4], const int as_bytes, size_t head_size, size_t c,
+                       char *place) {
+    if (as_bytes) {
+        integers group =
+            (keys[0] & 0xff) | (keys[1] & 0xff) << 8 | (keys[2] & 0xff) << 16 | keys[3] << 24;
+        memcpy(place + 4 * c, &group, sizeof group);
+        return;
     }
-    int16_t *words = (int16_t *)(scale + head_size);
-    const float limit = DECLIP_INT8_VALUE_LIMIT;
-    for (size_t t = 0; t < padded(tokens); t += 2, values += 2 * stride, words += 2 * head_size) {
-        for (size_t c = 0; c < head_size; c += LANES) {
-            vector even = splat(0), odd = splat(0);
-            if (t < tokens) even = load(values + c) * load(inverse + c);
-            if (t + 1 < tokens) odd = load(values + stride + c) * load(inverse + c);
-            integers low = quantized(even, 1, limit), high = quantized(odd, 1, limit);
-            if (WORD_GROUP == 2) {
-                integers pairs = (low & 0xffff) | (high << 16);
-                memcpy(words + 2 * c, &pairs, sizeof pairs);
-            } else {
-                shorts first = __builtin_convertvector(low, shorts);
-                shorts second = __builtin_convertvector(high, shorts);
-                memcpy(words + c, &first, sizeof first);
-                memcpy(words + head_size + c, &second, sizeof second);
-            }
+    UNROLL for (size_t k = 0; k < 4; k += 2) {
+        int16_t *words = (int16_t *)place + k * head_size;
+        if (WORD_GROUP == 2) {
+            integers pairs = (keys[k] & 0xffff) | (keys[k + 1] << 16);
+            memcpy(words + 2 * c, &pairs, sizeof pairs);
+        } else {
+            shorts first = __builtin_convertvector(keys[k], shorts);
+            shorts second = __builtin_convertvector(keys[k + 1], shorts);
+            memcpy(words + c, &first, sizeof first);
+            memcpy(words + head_size + c, &second, sizeof second);
         }
     }
 }
 
-// Adds the products of ROWS rows of weights with `keys` keys' values in P panels of channels.
-INLINE void value_tile(const size_t P, const char *weights, size_t stride, const char *values,
-                       size_t head_size, size_t keys, float *output) {
+TARGET static void pack_values(const float *values, size_t stride, size_t tokens, size_t head_size,
+                               int32_t limit, void *packed) {
+    float *scale = packed, *mean = scale + head_size;
+    const int as_bytes = VALUE_BYTES && values_are_narrow(limit);
+    float inverse[DECLIP_INT8_HEAD_LIMIT];
+    for (size_t c = 0; c < head_size; c += LANES) {
+        vector sums = splat(0), low = load(values + c), high = low;
+        for (size_t t = 0; t < tokens; t++) {
+            vector v = load(values + t * stride + c);
+            sums += v;
+            low = choose(v < low, v, low);
+            high = larger(v, high);
+        }
+        vector middle = sums / (float)tokens;
+        vector peaks = larger(high - middle, middle - low);
+        store(mean + c, middle);
+        store(scale + c, peaks / (float)limit);
+        for (size_t i = 0; i < LANES; i++)
+            inverse[c + i] = peaks[i] > 0 ? (float)limit / peaks[i] : 0;
+    }
+    char *place = (char *)(mean + head_size);
+    for (size_t t = 0; t < padded(tokens); t += 4) {
+        for (size_t c = 0; c < head_size; c += LANES) {
+            integers keys[4];
+            vector middle = load(mean + c), factor = load(inverse + c);
+            UNROLL for (size_t k = 0; k < 4; k++) {
+                vector v = splat(0);
+                if (t + k < tokens)
+                    v = (load(values + (t + k) * stride + c) - middle) * factor;
+                keys[k] = quantized(v, 1, (float)limit);
+            }
+            pack_group(keys, as_bytes, head_size, c, place);
+        }
+        place += 4 * head_size * (as_bytes ? 1 : 2);
+    }
+}
+
+// What the sums of earlier chunks and those of a new one are multiplied by, for each row, so that
+// both are relative to the largest score of all.
+typedef struct chunk_factors {
+    float old[LANES], new[LANES];
+} chunk_factors;
+
+// output = old * output + new * the products of ROWS rows of weights with `keys` keys' values, in P
+// panels of channels.
+INLINE void value_tile(const size_t P, const int as_bytes, const char *weights, const char *values,
+                       size_t head_size, size_t keys, const chunk_factors *factors, float *output) {
     integers sums[ROWS][MOST];
     UNROLL for (size_t r = 0; r < ROWS; r++) {
         UNROLL for (size_t v = 0; v < P * HALVES; v++) sums[r][v] = (integers){0};
     }
-    const size_t step = WORD_GROUP * 2;
-    const char *w[2] = {weights, weights + ROWS / 2 * stride};
-    for (size_t i = 0; i < keys; i += WORD_GROUP) {
-        __asm__("" : "+r"(w[0]), "+r"(w[1])); // two pointers that reach three rows each
-        word_vector k[MOST];
-        UNROLL for (size_t v = 0; v < P * HALVES; v++) k[v] = load_words(values + v * LANES * step);
-        UNROLL for (size_t r = 0; r < ROWS; r++) {
-            word_vector q = word_terms(w[r / (ROWS / 2)] + r % (ROWS / 2) * stride);
-            UNROLL for (size_t v = 0; v < P * HALVES; v++)
-                sums[r][v] = dot_words(sums[r][v], q, k[v]);
+    const size_t stride = SCORE_STRIDE * sizeof(float);
+    const char *w[2] = {weights, weights + ROWS / 2 * stride}; // each reaches three rows
+    const size_t step = as_bytes ? 4 : WORD_GROUP * 2, group = as_bytes ? 4 : WORD_GROUP;
+    for (size_t i = 0; i < keys; i += group) {
+        __asm__("" : "+r"(w[0]), "+r"(w[1]));
+        if (as_bytes) {
+            byte_vector k[MOST];
+            UNROLL for (size_t v = 0; v < P * HALVES; v++) k[v] =
+                load_bytes(values + v * LANES * step);
+            UNROLL for (size_t r = 0; r < ROWS; r++) {
+                byte_vector q = byte_terms(w[r / (ROWS / 2)] + r % (ROWS / 2) * stride);
+                UNROLL for (size_t v = 0; v < P * HALVES; v++) sums[r][v] =
+                    dot_bytes(sums[r][v], q, k[v]);
+            }
+        } else {
+            word_vector k[MOST];
+            UNROLL for (size_t v = 0; v < P * HALVES; v++) k[v] =
+                load_words(values + v * LANES * step);
+            UNROLL for (size_t r = 0; r < ROWS; r++) {
+                word_vector q = word_terms(w[r / (ROWS / 2)] + r % (ROWS / 2) * stride);
+                UNROLL for (size_t v = 0; v < P * HALVES; v++) sums[r][v] =
+                    dot_words(sums[r][v], q, k[v]);
+            }
         }
         values += head_size * step;
         w[0] += step, w[1] += step;
@@ -313,88 +418,137 @@ INLINE void value_tile(const size_t P, const char *weights, size_t stride, const
     UNROLL for (size_t r = 0; r < ROWS; r++) {
         UNROLL for (size_t v = 0; v < P * HALVES; v++) {
             float *place = output + r * DECLIP_INT8_HEAD_LIMIT + v * LANES;
-            store(place, load(place) + __builtin_convertvector(sums[r][v], vector));
+            store(place, load(place) * factors->old[r] +
+                             __builtin_convertvector(sums[r][v], vector) * factors->new[r]);
         }
     }
 }
 
-INLINE void value_rows(const char *weights, size_t stride, const char *values, size_t head_size,
-                       size_t keys, float *output) {
-    for (size_t t = 0; t < keys; t += KEY_CHUNK) {
-        size_t count = keys - t < KEY_CHUNK ? keys - t : KEY_CHUNK;
-        const char *part = values + t * head_size * 2;
-        size_t c = 0;
-        for (; c + PANELS * PANEL <= head_size; c += PANELS * PANEL)
-            value_tile(PANELS, weights + 2 * t, stride, part + c * WORD_GROUP * 2, head_size, count,
-                       output + c);
-        for (; c < head_size; c += PANEL)
-            value_tile(1, weights + 2 * t, stride, part + c * WORD_GROUP * 2, head_size, count,
-                       output + c);
-    }
+INLINE void value_rows(const int as_bytes, const char *weights, const char *values,
+                       size_t head_size, size_t keys, const chunk_factors *factors, float *output) {
+    const size_t step = as_bytes ? 4 : WORD_GROUP * 2;
+    size_t c = 0;
+    for (; c + PANELS * PANEL <= head_size; c += PANELS * PANEL)
+        value_tile(PANELS, as_bytes, weights, values + c * step, head_size, keys, factors,
+                   output + c);
+    for (; c < head_size; c += PANEL)
+        value_tile(1, as_bytes, weights, values + c * step, head_size, keys, factors, output + c);
 }
 
-// Rows of scores stand a little apart from a power of two, lest they share lines of the cache.
-static size_t score_stride(size_t tokens) { return padded(tokens) + PANEL; }
-
-static size_t scratch_size(size_t tokens) { return ROWS * score_stride(tokens) * sizeof(float); }
+static size_t scratch_size(size_t tokens) {
+    (void)tokens;
+    return ROWS * SCORE_STRIDE * sizeof(float);
+}
 
 TARGET static void load_queries(const int16_t *queries, size_t stride, size_t rows,
-                                size_t head_size, int narrow, char *block) {
+                                size_t score_size, int as_bytes, char *block) {
     memset(block, 0, ROWS * BLOCK_STRIDE);
     for (size_t r = 0; r < rows; r++, queries += stride, block += BLOCK_STRIDE) {
-        if (!narrow) {
-            memcpy(block, queries, head_size * sizeof(int16_t));
+        if (!as_bytes) {
+            memcpy(block, queries, score_size * sizeof(int16_t));
             continue;
         }
-        for (size_t c = 0; c < head_size; c++) block[c] = (char)(queries[c] + QUERY_OFFSET);
+        for (size_t c = 0; c < score_size; c++)
+            block[c] = (char)(queries[c] + QUERY_OFFSET);
+    }
+}
+
+// What ROWS queries have gathered from the chunks so far.
+typedef struct gathering {
+    float peak[LANES];   // the largest score of each row
+    vector totals[ROWS]; // of the weights, by lanes, relative to it
+    _Alignas(64) float sums[ROWS * DECLIP_INT8_HEAD_LIMIT];
+} gathering;
+
+// Moves all rows to the largest scores so far, those of a new chunk among them.
+INLINE chunk_factors join_chunk(gathering *all, const float peak[LANES],
+                                const float factor[LANES]) {
+    chunk_factors factors;
+    vector before = load(all->peak), now = load(peak), highest = larger(now, before);
+    store(all->peak, highest);
+    store(factors.old, power_of_2((before - highest) * load(factor)));
+    store(factors.new, power_of_2((now - highest) * load(factor)));
+    return factors;
+}
+
+INLINE void attend_rows(const declip_int8_head *head, const int key_bytes, const int value_narrow,
+                        const int16_t *queries, size_t query_stride, const float *query_scale,
+                        size_t rows, float *output, size_t output_stride, float *scores) {
+    const int value_bytes = VALUE_BYTES && value_narrow;
+    const size_t tokens = head->tokens, size = head->head_size;
+    const size_t panel_size = key_panel_size(head->score_size, head->key_limit);
+    const size_t chunk = value_narrow ? NARROW_CHUNK : WIDE_CHUNK;
+    const float weight_limit = value_narrow ? DECLIP_INT8_WEIGHT_NARROW : DECLIP_INT8_WEIGHT_WIDE;
+    const float *value_scale = head->values, *mean = value_scale + size;
+    const char *values = (const char *)(mean + size);
+    _Alignas(64) char block[ROWS * BLOCK_STRIDE];
+    gathering all;
+    for (size_t row = 0; row < rows; row += ROWS) {
+        size_t height = rows - row < ROWS ? rows - row : ROWS;
+        load_queries(queries + row * query_stride, query_stride, height, head->score_size,
+                     key_bytes, block);
+        float factor[LANES] = {0}, peak[LANES];
+        for (size_t r = 0; r < height; r++)
+            factor[r] = query_scale[row + r] * head->softmax_scale * 1.44269504f;
+        store(all.peak, splat(FAR_BELOW));
+        for (size_t r = 0; r < ROWS; r++)
+            all.totals[r] = splat(0);
+        memset(all.sums, 0, sizeof all.sums);
+        for (size_t t = 0; t < tokens; t += chunk) {
+            size_t count = tokens - t < chunk ? tokens - t : chunk, whole = padded(count);
+            vector peaks[ROWS];
+            for (size_t r = 0; r < ROWS; r++)
+                peaks[r] = splat(FAR_BELOW);
+            score_rows(key_bytes, block, (const char *)head->keys + t / PANEL * panel_size,
+                       panel_size, head->score_size, whole / PANEL, scores, peaks);
+            store(peak, splat(FAR_BELOW));
+            UNROLL for (size_t r = 0; r < ROWS; r++) peak[r] = largest_lane(peaks[r]);
+            chunk_factors factors = join_chunk(&all, peak, factor);
+            for (size_t r = 0; r < height; r++) {
+                char *place = (char *)(scores + r * SCORE_STRIDE);
+                const size_t width = value_bytes ? 1 : 2;
+                integers sums =
+                    weigh(place, count, peak[r], factor[r], weight_limit, value_bytes, place);
+                memset(place + width * count, 0, width * (whole - count));
+                all.totals[r] = all.totals[r] * factors.old[r] +
+                                __builtin_convertvector(sums, vector) * factors.new[r];
+            }
+            value_rows(value_bytes, (const char *)scores, values + t * size * (value_bytes ? 1 : 2),
+                       size, whole, &factors, all.sums);
+        }
+        for (size_t r = 0; r < height; r++) {
+            float inverse = 1 / sum_of_lanes(all.totals[r]);
+            for (size_t c = 0; c < size; c += LANES)
+                store(output + (row + r) * output_stride + c,
+                      load(all.sums + r * DECLIP_INT8_HEAD_LIMIT + c) *
+                              (load(value_scale + c) * inverse) +
+                          load(mean + c));
+        }
     }
 }
 
 TARGET static void attend(const declip_int8_head *head, const int16_t *queries, size_t query_stride,
                           const float *query_scale, size_t rows, float *output,
                           size_t output_stride, void *scratch) {
-    const size_t tokens = head->tokens, size = head->head_size, stride = score_stride(tokens);
-    const size_t panel_size = key_panel_size(size, head->limit);
-    const int narrow = is_narrow(head->limit);
-    const float *value_scale = head->values;
-    const char *values = (const char *)(value_scale + size);
-    float *scores = scratch;
-    _Alignas(64) char block[ROWS * BLOCK_STRIDE];
-    _Alignas(64) float sums[ROWS * DECLIP_INT8_HEAD_LIMIT];
-    for (size_t row = 0; row < rows; row += ROWS) {
-        size_t height = rows - row < ROWS ? rows - row : ROWS;
-        load_queries(queries + row * query_stride, query_stride, height, size, narrow, block);
-        vector peaks[ROWS];
-        for (size_t r = 0; r < ROWS; r++) peaks[r] = splat(FAR_BELOW);
+    const int narrow = values_are_narrow(head->value_limit);
+    if (are_bytes(head->key_limit)) {
         if (narrow) {
-            score_rows(1, block, head->keys, panel_size, size, padded(tokens) / PANEL, scores,
-                       stride, peaks);
+            attend_rows(head, 1, 1, queries, query_stride, query_scale, rows, output, output_stride,
+                        scratch);
         } else {
-            score_rows(0, block, head->keys, panel_size, size, padded(tokens) / PANEL, scores,
-                       stride, peaks);
+            attend_rows(head, 1, 0, queries, query_stride, query_scale, rows, output, output_stride,
+                        scratch);
         }
-        float inverse[ROWS];
-        for (size_t r = 0; r < height; r++) {
-            int16_t *weights = (int16_t *)(scores + r * stride);
-            int32_t sum =
-                softmax_weights(scores + r * stride, tokens, largest_lane(peaks[r]),
-                                query_scale[row + r] * head->softmax_scale, weights);
-            memset((char *)weights + 2 * tokens, 0, 2 * (padded(tokens) - tokens));
-            inverse[r] = 1 / (float)sum;
-        }
-        memset(sums, 0, sizeof sums);
-        value_rows((const char *)scores, stride * sizeof(float), values, size, padded(tokens),
-                   sums);
-        for (size_t r = 0; r < height; r++) {
-            for (size_t c = 0; c < size; c += LANES)
-                store(output + (row + r) * output_stride + c,
-                      load(sums + r * DECLIP_INT8_HEAD_LIMIT + c) *
-                          (load(value_scale + c) * inverse[r]));
-        }
+    } else if (narrow) {
+        attend_rows(head, 0, 1, queries, query_stride, query_scale, rows, output, output_stride,
+                    scratch);
+    } else {
+        attend_rows(head, 0, 0, queries, query_stride, query_scale, rows, output, output_stride,
+                    scratch);
     }
 }
 
 const declip_int8_attention TABLE = {
-    rotate_quantize, keys_size, pack_keys,       values_size, pack_values,
-    scratch_size,    attend,    softmax_weights, powers,
+    VALUE_BYTES, rotate_quantize, keys_size, pack_keys,       values_size,
+    pack_values, scratch_size,    attend,    softmax_weights, powers,
 };

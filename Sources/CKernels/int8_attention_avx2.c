@@ -8,7 +8,8 @@
 #define ROWS 4
 #define PANELS 1
 #define WORD_GROUP 2
-#define BYTES 0
+#define KEY_BYTES 0
+#define VALUE_BYTES 0
 #define QUERY_OFFSET 0
 #include "int8_attention_types.h"
 

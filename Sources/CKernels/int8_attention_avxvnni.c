@@ -10,6 +10,8 @@
 #define ROWS 6
 #define PANELS 1
 #define REGISTER "x"
+#include "int8_attention_types.h"
+
 #include "int8_attention_vnni.h"
 #else
 typedef int declip_int8_attention_avxvnni_is_not_built; // an empty translation unit is not C

@@ -2,7 +2,7 @@
 #if defined(__aarch64__)
 #define TARGET __attribute__((target("dotprod")))
 #define TABLE declip_int8_attention_dotprod
-#define BYTES 1
+#define KEY_BYTES 1
 #define QUERY_OFFSET 0
 #include "int8_attention_neon.h"
 #else

@@ -3,7 +3,7 @@
 #if defined(__aarch64__)
 #define TARGET
 #define TABLE declip_int8_attention_neon
-#define BYTES 0
+#define KEY_BYTES 0
 #define QUERY_OFFSET 0
 #include "int8_attention_neon.h"
 #else

@@ -1,11 +1,11 @@
 // What int8 attention with VNNI takes for int8_attention.h, on 256 or 512 bits. The file that
 // includes this defines what that one asks for in numbers, REGISTER (the assembler constraint of
 // its vector registers) and VEX (what stands before an instruction that is wanted in its VEX form,
-// or nothing).
+// or nothing), and includes int8_attention_types.h.
 #define WORD_GROUP 2
-#define BYTES 1
+#define KEY_BYTES 1
+#define VALUE_BYTES 1
 #define QUERY_OFFSET 128
-#include "int8_attention_types.h"
 
 typedef integers byte_vector;
 typedef integers word_vector;

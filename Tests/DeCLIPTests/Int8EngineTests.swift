@@ -71,7 +71,7 @@ import Vision
     )
   }
 
-  @Test(arguments: [224, 560], [DenseMode.qq, .kk, .vv, .csa, .maskclip, .vanilla])
+  @Test(arguments: [224, 560], [DenseMode.qq, .kk, .vv, .csa, .all, .maskclip, .vanilla])
   func demoModelKeepsItsFeatures(size: Int, mode: DenseMode) throws {
     let (checkpoint, pixels, input) = try demo(size)
     let kernels = try Kernels.chosen()
@@ -126,20 +126,6 @@ import Vision
         checkpoint, pixels, input, mode: mode, int8: true, kernels: kernels)
       let (plain, _) = cosines(float, int8, size: checkpoint.architecture.embeddingSize)
       #expect(plain >= 0.997, "\(mode.rawValue): \(plain)")
-    }
-  }
-
-  @Test func whatIsNotComputedIsRefused() throws {
-    let (checkpoint, pixels, input) = try demo(112)
-    let kernels = try Kernels.chosen()
-    do {
-      _ = try features(checkpoint, pixels, input, mode: .all, int8: true, kernels: kernels)
-      Issue.record("mode all was computed")
-    } catch let error as DeclipError {
-      #expect(error.kind == .usage)
-      #expect(
-        error.description
-          == "mode all is not available in int8; use --engine float, or mode csa")
     }
   }
 

@@ -122,20 +122,25 @@ enum {
     // or words of 13 bits for half the speed and a thirtieth of the error.
     DECLIP_INT8_SCORES_NARROW = 127,
     DECLIP_INT8_SCORES_WIDE = 4095,
-    // The largest magnitude of a value and the weight of the key that scores highest. Products of
-    // 128 keys fit into 32 bits.
-    DECLIP_INT8_VALUE_LIMIT = 2047,
-    DECLIP_INT8_WEIGHT_LIMIT = 8191,
-    // The largest head size; any multiple of 16 up to it will do. Smaller heads are padded with
-    // zeros by the caller.
+    // The largest magnitude of a value, and the weight of the key that scores highest in a chunk of
+    // keys: bytes, or words for half the speed. Products of 128 keys fit into 32 bits.
+    DECLIP_INT8_VALUES_NARROW = 127,
+    DECLIP_INT8_VALUES_WIDE = 2047,
+    DECLIP_INT8_WEIGHT_NARROW = 255,
+    DECLIP_INT8_WEIGHT_WIDE = 8191,
+    // The largest head size, and the most channels that scores are made of; any multiples of 16 up
+    // to them will do. Smaller heads are padded with zeros by the caller.
     DECLIP_INT8_HEAD_LIMIT = 128,
+    DECLIP_INT8_SCORE_SIZE = 3 * DECLIP_INT8_HEAD_LIMIT,
 };
 
 // One head's keys and values, packed.
 typedef struct declip_int8_head {
     size_t tokens;
-    size_t head_size;
-    int32_t limit;       // DECLIP_INT8_SCORES_NARROW or _WIDE
+    size_t score_size;   // channels of queries and keys
+    size_t head_size;    // channels of values
+    int32_t key_limit;   // DECLIP_INT8_SCORES_NARROW or _WIDE
+    int32_t value_limit; // DECLIP_INT8_VALUES_NARROW or _WIDE
     float softmax_scale; // of the scores; above 0
     const void *keys;
     const void *values;
@@ -143,21 +148,25 @@ typedef struct declip_int8_head {
 
 // softmax(Q K^T * softmax_scale) V for one head.
 typedef struct declip_int8_attention {
+    // 1 where narrow values multiply faster than wide ones.
+    int narrow_values_are_fast;
+
     // Rotates neighbours as the float kernel `rotate` does for one head (no rotation where `cosine`
-    // is null), subtracts offset[head_size] (null: none), and quantises each row to
+    // is null), subtracts offset[size] (null: none), and quantises each row to
     // -limit...limit by its largest magnitude. What is not a number becomes 0.
     void (*rotate_quantize)(const float *input, size_t stride, const float *cosine,
-                            const float *sine, const float *offset, size_t rows, size_t head_size,
+                            const float *sine, const float *offset, size_t rows, size_t size,
                             int32_t limit, int16_t *output, size_t output_stride, float *scale);
 
-    size_t (*keys_size)(size_t tokens, size_t head_size, int32_t limit);
+    size_t (*keys_size)(size_t tokens, size_t score_size, int32_t limit);
     void (*pack_keys)(const int16_t *keys, size_t stride, const float *scale, size_t tokens,
-                      size_t head_size, int32_t limit, void *packed);
+                      size_t score_size, int32_t limit, void *packed);
 
-    // Quantises each channel of values[tokens][head_size] by its largest magnitude.
-    size_t (*values_size)(size_t tokens, size_t head_size);
+    // Quantises each channel of values[tokens][head_size], less its mean, by its largest magnitude:
+    // as weights add up to 1, the mean can be added afterwards.
+    size_t (*values_size)(size_t tokens, size_t head_size, int32_t limit);
     void (*pack_values)(const float *values, size_t stride, size_t tokens, size_t head_size,
-                        void *packed);
+                        int32_t limit, void *packed);
 
     // The attention of `rows` queries to one head's keys. `scratch` holds scratch_size(tokens)
     // bytes, aligned to 64.
@@ -166,10 +175,10 @@ typedef struct declip_int8_attention {
                    const float *query_scale, size_t rows, float *output, size_t output_stride,
                    void *scratch);
 
-    // weights[i] = round(8191 * exp((scores[i] - peak) * factor)) for scores up to the peak and a
-    // factor above 0; returns their sum. `weights` may overlay `scores`.
+    // weights[i] = round(limit * exp((scores[i] - peak) * factor)) for scores up to the peak, a
+    // factor above 0 and a limit up to 8191; returns their sum. `weights` may overlay `scores`.
     int32_t (*softmax_weights)(const float *scores, size_t count, float peak, float factor,
-                               int16_t *weights);
+                               int32_t limit, int16_t *weights);
 
     // output[i] = 2^input[i], input -126..126, relative error 1e-6. What the weights are made of.
     void (*powers)(const float *input, size_t count, float *output);

@@ -111,7 +111,7 @@ private struct Binder {
       }
       return .attend(
         .init(
-          products: try products(weights), rotates: isOrdinary && rotates,
+          products: try products(weights), rotates: isOrdinary && rotates, isDecoupled: !isOrdinary,
           value: try float.matrix(.value), target: try float.matrix(target), rows: step.rows))
     case .embedPatches:
       return .rows(
@@ -139,17 +139,22 @@ private struct Binder {
 
   private func products(
     _ weights: AttentionWeights
-  ) throws(DeclipError) -> [(left: FloatMatrix, right: FloatMatrix, scale: Float)] {
+  ) throws(DeclipError) -> [(left: [FloatMatrix], right: [FloatMatrix], scale: Float)] {
     switch weights {
     case .ordinary:
       let scale = 1 / Float(plan.transformer.headSize).squareRoot()
-      return [(try float.matrix(.query), try float.matrix(.key), scale)]
-    case .sumOfSoftmax(let slots, let scale), .softmaxOfSum(let slots, let scale):
-      var products: [(left: FloatMatrix, right: FloatMatrix, scale: Float)] = []
+      return [([try float.matrix(.query)], [try float.matrix(.key)], scale)]
+    case .sumOfSoftmax(let slots, let scale):
+      var products: [(left: [FloatMatrix], right: [FloatMatrix], scale: Float)] = []
       for slot in slots {
-        products.append((try float.matrix(slot), try float.matrix(slot), scale))
+        let rows = [try float.matrix(slot)]
+        products.append((rows, rows, scale))
       }
       return products
+    case .softmaxOfSum(let slots, let scale):
+      var rows: [FloatMatrix] = []
+      for slot in slots { rows.append(try float.matrix(slot)) }
+      return [(rows, rows, scale)]
     }
   }
 

@@ -23,8 +23,9 @@ struct AttentionScratch: @unchecked Sendable {
     let kernel: Int
     let byteCount: Int
 
-    init(plan: Plan, kernels: Kernels) {
+    init(plan: Plan, attentions: [Int8Attention], kernels: Kernels) {
       let (tokens, size) = (plan.rows, (plan.transformer.headSize + 15) / 16 * 16)
+      let scoreSize = size * (attentions.map(\.mostSources).max() ?? 1)
       headSize = size
       var end = 0
       func place(_ bytes: Int) -> Int {
@@ -32,13 +33,15 @@ struct AttentionScratch: @unchecked Sendable {
         return end
       }
       row = place(4 * max(plan.transformer.width, plan.transformer.hiddenSize))
-      padded = place(4 * tokens * size)
-      queries = place(2 * tokens * size)
+      padded = place(4 * tokens * scoreSize)
+      queries = place(2 * tokens * scoreSize)
       queryScales = place(4 * tokens)
-      keys = place(2 * tokens * size)
+      keys = place(2 * tokens * scoreSize)
       keyScales = place(4 * tokens)
-      packedKeys = place(kernels.attention.keys_size(tokens, size, Int32(DECLIP_INT8_SCORES_WIDE)))
-      packedValues = place(kernels.attention.values_size(tokens, size))
+      packedKeys = place(
+        kernels.attention.keys_size(tokens, scoreSize, Int32(DECLIP_INT8_SCORES_WIDE)))
+      packedValues = place(
+        kernels.attention.values_size(tokens, size, Int32(DECLIP_INT8_VALUES_WIDE)))
       output = place(4 * tokens * size)
       kernel = place(kernels.attention.scratch_size(tokens))
       byteCount = end
@@ -63,33 +66,38 @@ extension Int8Engine {
     let layout = scratch.layout
     let rows = float.range(attention.rows)
     guard !rows.isEmpty else { return }
-    pack(attention.value, head, worker)
+    // Where one projection is compared with itself, scores spread further than bytes tell apart;
+    // of the network's last aggregation nothing is given away.
+    let isWide = attention.isDecoupled
+    let keyLimit = Int32(isWide ? DECLIP_INT8_SCORES_WIDE : DECLIP_INT8_SCORES_NARROW)
+    let valueLimit =
+      isWide || kernels.attention.narrow_values_are_fast == 0
+      ? Int32(DECLIP_INT8_VALUES_WIDE) : Int32(DECLIP_INT8_VALUES_NARROW)
+    pack(attention.value, head, valueLimit, worker)
     for (index, product) in attention.products.enumerated() {
-      let isSelf = product.left.base == product.right.base
+      let size = product.right.count * layout.headSize
       let keys = scratch.pointer(worker, layout.keys, as: Int16.self)
       let keyScales = scratch.pointer(worker, layout.keyScales, as: Float.self)
-      // Where one projection is compared with itself, scores spread further than bytes tell apart.
-      let limit = Int32(isSelf ? DECLIP_INT8_SCORES_WIDE : DECLIP_INT8_SCORES_NARROW)
-      quantize(product.right, head, attention.rotates, limit, keys, keyScales, worker)
+      quantize(product.right, head, attention.rotates, keyLimit, keys, keyScales, worker)
       kernels.attention.pack_keys(
-        keys, layout.headSize, keyScales, plan.rows, layout.headSize, limit,
+        keys, size, keyScales, plan.rows, size, keyLimit,
         scratch.pointer(worker, layout.packedKeys, as: UInt8.self))
       var queries = keys
       var queryScales = keyScales
-      if !isSelf {
+      if !attention.isDecoupled {
         queries = scratch.pointer(worker, layout.queries, as: Int16.self)
         queryScales = scratch.pointer(worker, layout.queryScales, as: Float.self)
-        quantize(product.left, head, attention.rotates, limit, queries, queryScales, worker)
+        quantize(product.left, head, attention.rotates, keyLimit, queries, queryScales, worker)
       }
       var packed = declip_int8_head(
-        tokens: plan.rows, head_size: layout.headSize, limit: limit,
-        softmax_scale: product.scale,
+        tokens: plan.rows, score_size: size, head_size: layout.headSize, key_limit: keyLimit,
+        value_limit: valueLimit, softmax_scale: product.scale,
         keys: scratch.pointer(worker, layout.packedKeys, as: UInt8.self),
         values: scratch.pointer(worker, layout.packedValues, as: UInt8.self))
       let output = scratch.pointer(worker, layout.output, as: Float.self)
       kernels.attention.attend(
-        &packed, queries + rows.lowerBound * layout.headSize, layout.headSize,
-        queryScales + rows.lowerBound, rows.count, output, layout.headSize,
+        &packed, queries + rows.lowerBound * size, size, queryScales + rows.lowerBound,
+        rows.count, output, layout.headSize,
         scratch.pointer(worker, layout.kernel, as: UInt8.self))
       store(output, rows, attention.target, head, adds: index > 0)
     }
@@ -111,27 +119,34 @@ extension Int8Engine {
     }
   }
 
-  /// A head's rows, filled up with zeros where kernels want more channels.
+  /// A head's rows of one or more matrices side by side, each filled up with zeros where kernels
+  /// want more channels; as they stand where nothing is to be joined or filled up.
   private func rows(
-    _ matrix: FloatMatrix, _ head: Int, _ worker: Int
+    _ matrices: [FloatMatrix], _ head: Int, _ worker: Int
   ) -> (base: UnsafePointer<Float>, stride: Int) {
     let (size, padded) = (plan.transformer.headSize, scratch.layout.headSize)
-    guard padded != size else { return (UnsafePointer(matrix.row(0) + head * size), matrix.stride) }
+    if padded == size, matrices.count == 1 {
+      return (UnsafePointer(matrices[0].row(0) + head * size), matrices[0].stride)
+    }
+    let stride = matrices.count * padded
     let copy = scratch.pointer(worker, scratch.layout.padded, as: Float.self)
     for token in 0..<plan.rows {
-      let row = copy + token * padded
-      row.update(from: matrix.row(token) + head * size, count: size)
-      (row + size).update(repeating: 0, count: padded - size)
+      var row = copy + token * stride
+      for matrix in matrices {
+        row.update(from: matrix.row(token) + head * size, count: size)
+        (row + size).update(repeating: 0, count: padded - size)
+        row += padded
+      }
     }
-    return (UnsafePointer(copy), padded)
+    return (UnsafePointer(copy), stride)
   }
 
   private func quantize(
-    _ matrix: FloatMatrix, _ head: Int, _ rotates: Bool, _ limit: Int32,
+    _ matrices: [FloatMatrix], _ head: Int, _ rotates: Bool, _ limit: Int32,
     _ output: UnsafeMutablePointer<Int16>, _ scales: UnsafeMutablePointer<Float>, _ worker: Int
   ) {
-    let padded = scratch.layout.headSize
-    let (base, stride) = rows(matrix, head, worker)
+    let padded = matrices.count * scratch.layout.headSize
+    let (base, stride) = rows(matrices, head, worker)
     guard rotates, padded == plan.transformer.headSize else {
       if rotates { rotateCopy(worker) }
       kernels.attention.rotate_quantize(
@@ -163,10 +178,10 @@ extension Int8Engine {
     }
   }
 
-  private func pack(_ value: FloatMatrix, _ head: Int, _ worker: Int) {
-    let (base, stride) = rows(value, head, worker)
+  private func pack(_ value: FloatMatrix, _ head: Int, _ limit: Int32, _ worker: Int) {
+    let (base, stride) = rows([value], head, worker)
     kernels.attention.pack_values(
-      base, stride, plan.rows, scratch.layout.headSize,
+      base, stride, plan.rows, scratch.layout.headSize, limit,
       scratch.pointer(worker, scratch.layout.packedValues, as: UInt8.self))
   }
 }

@@ -2,8 +2,9 @@ import CKernels
 import Model
 
 /// Walks a vision plan with products of 8-bit integers: linear layers on unsigned bytes with a scale for
-/// each row, attention on 8-bit queries and keys and 12-bit values, in the decoupled block, whose
-/// scores are not divided by the root of the head's size, on 13-bit queries and keys.
+/// each row, attention on 8-bit queries, keys and values (12-bit values where those are as fast), in
+/// the decoupled block, whose scores are not divided by the root of the head's size, on 13-bit queries
+/// and keys and 12-bit values.
 ///
 /// Sums are 32-bit integers without saturation, so results depend neither on the number of threads
 /// nor on the instruction set beyond the rounding of floats. The residual stream and
@@ -71,7 +72,11 @@ public final class Int8Engine: VisionEngine {
     blockCount = RowBlock.count(rows: plan.rows, threads: pool.threads)
     blockMemory = try RowMemory(layout, threads: pool.threads)
     currentMemory = blockMemory
-    let scratchLayout = AttentionScratch.Layout(plan: plan, kernels: kernels)
+    let attentions = work.compactMap {
+      if case .attend(let attention) = $0 { attention } else { nil }
+    }
+    let scratchLayout = AttentionScratch.Layout(
+      plan: plan, attentions: attentions, kernels: kernels)
     scratchMemory = try AlignedMemory(count: pool.threads * scratchLayout.byteCount)
     scratch = AttentionScratch(base: scratchMemory.base, layout: scratchLayout)
     clocks = try AlignedMemory(count: pool.threads * aligned(8 * plan.steps.count))
@@ -81,10 +86,6 @@ public final class Int8Engine: VisionEngine {
   private static func check(_ plan: Plan) throws(DeclipError) {
     guard plan.tower == .vision else {
       throw DeclipError(.usage, "the int8 engine computes vision towers only")
-    }
-    for case .attend(.softmaxOfSum, _) in plan.steps.map(\.operation) {
-      throw DeclipError(
-        .usage, "mode all is not available in int8", remedy: "use --engine float, or mode csa")
     }
     guard plan.transformer.headSize <= Int(DECLIP_INT8_HEAD_LIMIT) else {
       throw DeclipError(

@@ -58,11 +58,17 @@ struct Int8Product {
 }
 
 struct Int8Attention {
-  /// The rows that are multiplied for the scores; a softmax for each pair.
-  let products: [(left: FloatMatrix, right: FloatMatrix, scale: Float)]
+  /// What is compared for the scores, a softmax for each; several rows side by side are compared
+  /// as one, which adds their products.
+  let products: [(left: [FloatMatrix], right: [FloatMatrix], scale: Float)]
   /// Whether queries and keys are rotated by their positions.
   let rotates: Bool
+  /// Whether rows are compared with themselves.
+  let isDecoupled: Bool
   let value: FloatMatrix
   let target: FloatMatrix
   let rows: RowSet
+
+  /// The most rows side by side.
+  var mostSources: Int { products.map(\.right.count).max() ?? 1 }
 }
