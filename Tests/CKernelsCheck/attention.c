@@ -4,61 +4,71 @@
 enum {
     MOST_TOKENS = 300,
     MOST_SIZE = DECLIP_INT8_HEAD_LIMIT,
+    MOST_SCORES = MOST_TOKENS * DECLIP_INT8_SCORE_SIZE,
     MOST_VALUES = MOST_TOKENS * MOST_SIZE,
-    MEMORY = 4 * (MOST_TOKENS + 64) * (MOST_SIZE + 64),
+    MEMORY = 4 * (MOST_TOKENS + 64) * (DECLIP_INT8_SCORE_SIZE + 64),
 };
 
 typedef struct head {
-    size_t tokens, size;
-    int32_t limit;
-    float query[MOST_VALUES], key[MOST_VALUES], value[MOST_VALUES];
+    size_t tokens, score_size, size;
+    int32_t key_limit, value_limit;
+    float query[MOST_SCORES], key[MOST_SCORES], value[MOST_VALUES];
 } head;
 
 static head drawn;
 
 static void draw_head(size_t shape) {
-    static const size_t edges[] = {1, 2, 15, 16, 17, 33, 64, 127, 128, 129, 300};
+    static const size_t edges[] = {1, 2, 15, 16, 17, 33, 64, 127, 128, 129, 255, 257, 300};
     const size_t count = sizeof edges / sizeof *edges;
+    const uint32_t filling = check_draw(8), extremes = filling == 4 || filling == 5;
     drawn.tokens = shape < 2 * count ? edges[shape % count] : 1 + check_draw(40);
     drawn.size = 16 * (1 + check_draw(MOST_SIZE / 16));
-    drawn.limit = check_draw(2) ? DECLIP_INT8_SCORES_WIDE : DECLIP_INT8_SCORES_NARROW;
-    const size_t values = drawn.tokens * drawn.size;
-    const uint32_t filling = check_draw(8);
-    check_fill(drawn.query, values, 3);
-    check_fill(drawn.key, values, 3);
-    check_fill(drawn.value, values, 3);
+    drawn.key_limit = check_draw(2) ? DECLIP_INT8_SCORES_WIDE : DECLIP_INT8_SCORES_NARROW;
+    drawn.value_limit = check_draw(2) ? DECLIP_INT8_VALUES_WIDE : DECLIP_INT8_VALUES_NARROW;
+    // As many heads side by side as scores are made of; of wide ones at their limits, one head's
+    // channels fill 32 bits.
+    const uint32_t most =
+        extremes && drawn.key_limit == DECLIP_INT8_SCORES_WIDE ? MOST_SIZE : DECLIP_INT8_SCORE_SIZE;
+    drawn.score_size = check_draw(4) ? drawn.size : 16 * (1 + check_draw(most / 16));
+    check_fill(drawn.query, drawn.tokens * drawn.score_size, 3);
+    check_fill(drawn.key, drawn.tokens * drawn.score_size, 3);
+    check_fill(drawn.value, drawn.tokens * drawn.size, 3);
     // Every operand at its limit, of either sign; or nothing at all in queries or values.
-    for (size_t i = 0; filling >= 4 && i < values; i++) {
-        if (filling <= 5)
+    for (size_t i = 0; filling >= 4 && i < drawn.tokens * drawn.score_size; i++) {
+        if (extremes)
             drawn.query[i] = 1;
-        if (filling <= 5)
+        if (extremes)
             drawn.key[i] = filling == 4 ? 1 : -1;
-        if (filling <= 5)
-            drawn.value[i] = filling == 4 ? -3 : 3;
         if (filling == 6)
             drawn.query[i] = 0;
+    }
+    for (size_t i = 0; filling >= 4 && i < drawn.tokens * drawn.size; i++) {
+        if (extremes)
+            drawn.value[i] = i / drawn.size % 2 ? -3 : 3;
         if (filling == 7)
             drawn.value[i] = 0;
     }
 }
 
 int check_rotate(const declip_int8_kernels *set, size_t shape) {
-    static float cosine[MOST_VALUES], sine[MOST_VALUES], scales[2][MOST_TOKENS];
-    static int16_t words[2][MOST_VALUES + 1];
+    static float cosine[MOST_SCORES], sine[MOST_SCORES], scales[2][MOST_TOKENS];
+    static int16_t words[2][MOST_SCORES + 1];
     const declip_int8_attention *both[2] = {declip_int8_portable.attention, set->attention};
     draw_head(shape);
-    check_fill(cosine, drawn.tokens * drawn.size / 2, 1);
-    check_fill(sine, drawn.tokens * drawn.size / 2, 1);
+    const size_t size = drawn.size, count = drawn.tokens * size;
+    check_fill(cosine, count / 2, 1);
+    check_fill(sine, count / 2, 1);
     const int rotates = (int)check_draw(2), moves = (int)check_draw(2);
-    memset(words, 7, sizeof words);
-    for (int side = 0; side < 2; side++)
-        both[side]->rotate_quantize(drawn.query, drawn.size, rotates ? cosine : NULL,
+    for (int side = 0; side < 2; side++) {
+        memset(words[side], 7, (count + 1) * sizeof(int16_t));
+        both[side]->rotate_quantize(drawn.query, size, rotates ? cosine : NULL,
                                     rotates ? sine : NULL, moves ? drawn.key : NULL, drawn.tokens,
-                                    drawn.size, drawn.limit, words[side], drawn.size, scales[side]);
+                                    size, drawn.key_limit, words[side], size, scales[side]);
+    }
     // A rotation is float arithmetic, whose last bits may turn a rounding; without it bits are
     // equal.
     const int tolerance = rotates;
-    for (size_t i = 0; i <= drawn.tokens * drawn.size; i++) {
+    for (size_t i = 0; i <= count; i++) {
         int apart = words[0][i] - words[1][i];
         if (apart > tolerance || apart < -tolerance)
             return 1;
@@ -73,14 +83,15 @@ int check_weights(const declip_int8_kernels *set, size_t shape) {
     static float scores[MOST_VALUES];
     static int16_t weights[2][MOST_VALUES];
     const declip_int8_attention *both[2] = {declip_int8_portable.attention, set->attention};
-    const size_t count = 1 + (shape < 80 ? shape : check_draw(1300));
+    const size_t count = 1 + (shape < 80 ? shape : check_draw(600));
+    const int32_t limit = check_draw(2) ? DECLIP_INT8_WEIGHT_WIDE : DECLIP_INT8_WEIGHT_NARROW;
     check_fill(scores, count, 40);
     for (size_t i = 0; i < count; i++)
         scores[i] -= 40;
     scores[check_draw((uint32_t)count)] = 0;
-    memset(weights, 7, sizeof weights);
     for (int side = 0; side < 2; side++) {
-        int32_t sum = both[side]->softmax_weights(scores, count, 0, 0.3f, weights[side]);
+        memset(weights[side], 7, (count + 16) * sizeof(int16_t));
+        int32_t sum = both[side]->softmax_weights(scores, count, 0, 0.3f, limit, weights[side]);
         for (size_t i = 0; i < count; i++)
             sum -= weights[side][i];
         if (sum)
@@ -112,29 +123,36 @@ int check_powers(const declip_int8_kernels *set, size_t shape) {
 
 static void attend(const declip_int8_attention *kernels, float *output) {
     static _Alignas(64) char keys[MEMORY], values[MEMORY], scratch[MEMORY];
-    static int16_t words[2][MOST_VALUES];
+    static int16_t words[2][MOST_SCORES];
     static float scale[2][MOST_TOKENS];
-    const size_t tokens = drawn.tokens, size = drawn.size;
-    kernels->rotate_quantize(drawn.query, size, NULL, NULL, NULL, tokens, size, drawn.limit,
-                             words[0], size, scale[0]);
-    kernels->rotate_quantize(drawn.key, size, NULL, NULL, NULL, tokens, size, drawn.limit, words[1],
-                             size, scale[1]);
-    kernels->pack_keys(words[1], size, scale[1], tokens, size, drawn.limit, keys);
-    kernels->pack_values(drawn.value, size, tokens, size, values);
-    declip_int8_head head = {tokens, size, drawn.limit, 0.125f, keys, values};
-    kernels->attend(&head, words[0], size, scale[0], tokens, output, size, scratch);
+    const size_t tokens = drawn.tokens, score_size = drawn.score_size, size = drawn.size;
+    kernels->rotate_quantize(drawn.query, score_size, NULL, NULL, NULL, tokens, score_size,
+                             drawn.key_limit, words[0], score_size, scale[0]);
+    kernels->rotate_quantize(drawn.key, score_size, NULL, NULL, NULL, tokens, score_size,
+                             drawn.key_limit, words[1], score_size, scale[1]);
+    kernels->pack_keys(words[1], score_size, scale[1], tokens, score_size, drawn.key_limit, keys);
+    kernels->pack_values(drawn.value, size, tokens, size, drawn.value_limit, values);
+    declip_int8_head head = {.tokens = tokens,
+                             .score_size = score_size,
+                             .head_size = size,
+                             .key_limit = drawn.key_limit,
+                             .value_limit = drawn.value_limit,
+                             .softmax_scale = 0.125f,
+                             .keys = keys,
+                             .values = values};
+    kernels->attend(&head, words[0], score_size, scale[0], tokens, output, size, scratch);
 }
 
 // Integers are equal; what differs is the last bit of exponentials, and with it a weight by one of
-// the 8191 or more that a row's weights add up to.
+// the many that a row's weights add up to.
 int check_attend(const declip_int8_kernels *set, size_t shape) {
     static float output[2][MOST_VALUES];
     draw_head(shape);
     const declip_int8_attention *both[2] = {declip_int8_portable.attention, set->attention};
     for (int side = 0; side < 2; side++) {
         const size_t sizes[] = {
-            both[side]->keys_size(drawn.tokens, drawn.size, drawn.limit),
-            both[side]->values_size(drawn.tokens, drawn.size),
+            both[side]->keys_size(drawn.tokens, drawn.score_size, drawn.key_limit),
+            both[side]->values_size(drawn.tokens, drawn.size, drawn.value_limit),
             both[side]->scratch_size(drawn.tokens),
         };
         for (int i = 0; i < 3; i++)
@@ -148,6 +166,8 @@ int check_attend(const declip_int8_kernels *set, size_t shape) {
         apart += difference * difference;
         whole += (double)output[0][i] * (double)output[0][i];
     }
-    const double one = 1.0 / DECLIP_INT8_WEIGHT_LIMIT;
+    const double one =
+        1.0 / (drawn.value_limit == DECLIP_INT8_VALUES_WIDE ? DECLIP_INT8_WEIGHT_WIDE
+                                                            : DECLIP_INT8_WEIGHT_NARROW);
     return !(apart <= one * one * whole);
 }

@@ -128,7 +128,7 @@ int check_float_sums(const declip_int8_kernels *set, size_t shape) {
         epilogue.row_scale = row_scale;
     if (check_draw(2))
         epilogue.bias = bias;
-    epilogue.accumulate = (int)check_draw(2);
+    epilogue.result = (declip_int8_result)check_draw(DECLIP_INT8_GELU_TANH + 1);
     epilogue.zero_point = (int32_t)check_draw((uint32_t)ranges[which].largest + 1);
     epilogue.column_scale = column_scale;
     const size_t first = check_draw(2); // the panels in one call or in two
@@ -142,12 +142,14 @@ int check_float_sums(const declip_int8_kernels *set, size_t shape) {
                              PANELS, &epilogue, outputs[side], OUTPUT_STRIDE);
     }
     for (size_t i = 0; i < count; i++) {
-        // 2e-6 of the largest term, as each side may be off by half of that.
+        // 2e-6 of the largest term, as each side may be off by half of that; a gate multiplies it.
         float largest = magnitude(outputs[0][i]);
         if (largest < magnitude(before[i]))
             largest = magnitude(before[i]);
         if (largest < 10)
             largest = 10;
+        if (epilogue.result == DECLIP_INT8_GATE)
+            largest *= 10;
         if (check_apart(outputs[0][i], outputs[1][i], 2e-6f * largest))
             return 1;
     }
