@@ -207,11 +207,11 @@ extension Int8Engine {
 
   /// The rows that a step of the run in progress has just made, bytes turned back into floats.
   public func rows(madeBy step: Int) -> [Float]? {
-    guard case .rows(let operations, let set) = work[step], let memory = wholeMemory else {
+    guard case .rows(let operations, _) = work[step], let memory = wholeMemory else {
       return float.rows(madeBy: step)
     }
     let block = memory.block(0..<plan.rows, worker: 0)
-    let rows = float.range(set)
+    let rows = float.range(plan.steps[step].rows)
     switch operations.last {
     case nil: return nil
     case .layOut(_, let patches): return values(patches.matrix(in: block), rows, .patches)

@@ -65,22 +65,27 @@ public final class Int8Weights: Sendable {
     return packed
   }
 
-  /// The matrices that plans multiply by, in a fixed order.
+  /// The matrices that plans multiply by, in the order of their use: what a product prefetches
+  /// behind its last weights is then the next product's.
   private static func matrices(of plans: [Plan]) -> [TensorRole] {
-    var roles: Set<TensorRole> = []
+    var roles: [TensorRole] = []
+    var seen: Set<TensorRole> = []
+    func add(_ role: TensorRole) {
+      if seen.insert(role).inserted { roles.append(role) }
+    }
     for step in plans.flatMap(\.steps) {
       switch step.operation {
-      case .embedPatches: roles.insert(.patchEmbedding(.weight))
+      case .embedPatches: add(.patchEmbedding(.weight))
       case .linear(let layer, _, _, _, _) where layer.isInBlock:
-        roles.insert(layer.role(.vision, .weight))
+        add(layer.role(.vision, .weight))
       case .gatedLinear:
         for layer in [BlockLayer.gate, .up] {
-          roles.insert(.block(.vision, index: step.block ?? 0, layer, .weight))
+          add(.block(.vision, index: step.block ?? 0, layer, .weight))
         }
       default: break
       }
     }
-    return roles.sorted { $0.description < $1.description }
+    return roles
   }
 }
 
