@@ -6,6 +6,7 @@ let package = Package(
   products: [
     .library(name: "DeCLIP", targets: ["DeCLIP"]),
     .executable(name: "declip-convert", targets: ["declip-convert"]),
+    .executable(name: "declip-quant", targets: ["declip-quant"]),
     .executable(name: "declip-run", targets: ["declip-run"]),
   ],
   dependencies: [
@@ -59,6 +60,8 @@ let package = Package(
       ]),
     .executableTarget(name: "declip-convert", dependencies: ["DeCLIP", "Terminal"]),
     .executableTarget(
+      name: "declip-quant", dependencies: ["DeCLIP", "Terminal", "CommandOptions"]),
+    .executableTarget(
       name: "declip-run", dependencies: ["DeCLIP", "Terminal", "CommandOptions"]),
 
     // Tests.
@@ -75,7 +78,8 @@ let package = Package(
       name: "DeCLIPTests",
       dependencies: ["DeCLIP", "Container", "Importers", "Runtime", "Vision", "Files"]),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["declip-convert", "declip-run", "Vision"]),
+      name: "CommandLineTests",
+      dependencies: ["declip-convert", "declip-quant", "declip-run", "Terminal", "Vision"]),
   ],
   swiftLanguageModes: [.v6]
 )

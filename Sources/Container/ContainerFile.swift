@@ -60,6 +60,10 @@ public final class ContainerFile: WeightSource, Sendable {
   /// The length of the file in bytes.
   public var fileLength: UInt64 { header.fileLength }
 
+  /// A checksum of all content: that of the section table, which holds the sections' checksums and,
+  /// by way of the index, those of all frames.
+  public var checksum: UInt64 { header.tableChecksum }
+
   /// Whether the file holds the tensor; true for every tensor of the architecture, and for the
   /// scales of every weight in int8.
   public func contains(_ role: TensorRole) -> Bool { indexByRole[role] != nil }

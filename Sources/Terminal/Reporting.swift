@@ -26,6 +26,11 @@ public enum Terminal {
     write("warning: \(text)\n")
   }
 
+  /// Writes a line to stderr that is neither an error nor a warning.
+  public static func printNote(_ text: String) {
+    write("\(text)\n")
+  }
+
   /// Whether a person reads stderr.
   public static var isInteractive: Bool { isatty(STDERR_FILENO) == 1 }
 

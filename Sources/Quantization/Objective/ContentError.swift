@@ -24,7 +24,7 @@ public struct ContentError: Hashable, Sendable, Codable {
 }
 
 /// Collects `ContentError` picture by picture, in memory that does not grow with their number.
-public struct ContentErrorMeter: Sendable {
+public struct ContentErrorMeter: Hashable, Sendable, Codable {
   private var plain = CosineDistribution()
   private var centred = CosineDistribution()
   private var shift = 0.0
@@ -32,6 +32,14 @@ public struct ContentErrorMeter: Sendable {
 
   /// Makes an empty meter.
   public init() {}
+
+  /// Adds what another meter found of other pictures.
+  public mutating func merge(_ other: ContentErrorMeter) {
+    plain.merge(other.plain)
+    centred.merge(other.centred)
+    shift += other.shift
+    pictures += other.pictures
+  }
 
   /// What was found so far.
   public var result: ContentError {

@@ -2,7 +2,7 @@ import Glibc
 
 /// Cosines of many pairs of tokens in fixed memory: their mean exactly, their percentiles from
 /// logarithmic bins of `1 - cosine`.
-struct CosineDistribution: Sendable {
+struct CosineDistribution: Hashable, Sendable {
   private(set) var count = 0
   private var sum = 0.0
   private var bins = [Int](repeating: 0, count: bound)
@@ -22,6 +22,13 @@ struct CosineDistribution: Sendable {
     bins[min(max(Int(depth), 0), Self.bound - 1)] += 1
   }
 
+  /// Adds the cosines of another distribution.
+  mutating func merge(_ other: CosineDistribution) {
+    count += other.count
+    sum += other.sum
+    for (bin, number) in other.bins.enumerated() { bins[bin] += number }
+  }
+
   /// The mean, 1 where nothing was added.
   var mean: Double { count == 0 ? 1 : sum / Double(count) }
 
@@ -35,5 +42,31 @@ struct CosineDistribution: Sendable {
       if seen >= target { return 1 - exp2(1 - (Double(bin) + 0.5) / Self.binsPerOctave) }
     }
     return 1
+  }
+}
+
+extension CosineDistribution: Codable {
+  private enum Key: CodingKey { case sum, bins }
+
+  /// Reads the sum and rows of bin and count.
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    sum = try container.decode(Double.self, forKey: .sum)
+    for row in try container.decode([[Int]].self, forKey: .bins) {
+      guard row.count == 2, bins.indices.contains(row[0]), 0...1 << 52 ~= row[1] else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .bins, in: container, debugDescription: "no count of a bin")
+      }
+      bins[row[0]] += row[1]
+      count += row[1]
+    }
+  }
+
+  /// Writes the sum and rows of bin and count, empty bins left out.
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(sum, forKey: .sum)
+    let rows = bins.enumerated().filter { $0.element > 0 }.map { [$0.offset, $0.element] }
+    try container.encode(rows, forKey: .bins)
   }
 }

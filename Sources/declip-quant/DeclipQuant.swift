@@ -1,0 +1,12 @@
+import ArgumentParser
+import DeCLIP
+
+/// `declip-quant`: calibration, evaluation and reports.
+@main
+struct DeclipQuant: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "declip-quant",
+    abstract: "Quantise .declip models and see what it costs.",
+    version: DeclipVersion.current,
+    subcommands: [Evaluate.self])
+}
