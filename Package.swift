@@ -79,7 +79,10 @@ let package = Package(
       dependencies: ["DeCLIP", "Container", "Importers", "Runtime", "Vision", "Files"]),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: ["declip-convert", "declip-quant", "declip-run", "Terminal", "Vision"]),
+      dependencies: [
+        "declip-convert", "declip-quant", "declip-run", "Container", "Importers", "Quantization",
+        "Terminal", "Vision",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -46,6 +46,21 @@ extension ContainerFile {
   }
 }
 
+extension ContainerFile {
+  /// The same as a value that its reader knows; nil in a file that does not say.
+  ///
+  /// Throws `badData` where it is damaged, or is no such value, naming the key.
+  public func calibration<Record: Decodable>(as _: Record.Type) throws(DeclipError) -> Record? {
+    do throws(DeclipError) {
+      guard let section = SectionTable(sections)[Section.Name.calibration] else { return nil }
+      return try JSONSection.decode(
+        Record.self, section.content(in: file.bytes), section.name, header)
+    } catch {
+      throw error.inFile(path)
+    }
+  }
+}
+
 extension QuantizedMatrix {
   /// Writes `values * scales` to `destination`, which holds the elements' number.
   func widen(into destination: UnsafeMutableBufferPointer<Float>) {

@@ -123,19 +123,12 @@ struct Evaluate: ParsableCommand {
       let categories =
         names.isEmpty
         ? nil : try prompts.vocabulary(names, embeddings: categoryEmbeddings, model, pool)
-      for engine in engine?.values ?? [model.isQuantized ? .int8 : .float] {
+      for engine in engine?.values ?? [model.preferredEngine] {
         subjects.append(
           EvaluationSubject(
             name: path, model: model, engine: engine, classes: classes, categories: categories))
       }
     }
     return subjects
-  }
-}
-
-extension Model {
-  /// Whether the file holds integers with scales.
-  fileprivate var isQuantized: Bool {
-    container.sections.contains { $0.name == "quantization" }
   }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Importers
 import Model
+import Quantization
 import Vision
 
 /// The pictures of an evaluation and what is known about them.
@@ -68,7 +69,7 @@ public struct EvaluationDataset: Sendable {
     }
     let known = Set(names)
     pictures = names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-      .filter(Self.isPicture).map { name in
+      .filter(PictureFiles.isPicture).map { name in
         let labels = Self.labels(of: name)
         return Picture(
           name: name, path: "\(folder)/\(name)",
@@ -126,12 +127,6 @@ public struct EvaluationDataset: Sendable {
 
   /// Whether any picture has a label map.
   public var hasLabels: Bool { pictures.contains { $0.labels != nil } }
-
-  private static func isPicture(_ name: String) -> Bool {
-    let name = name.lowercased()
-    return !name.hasSuffix(".labels.png")
-      && [".png", ".jpg", ".jpeg"].contains { name.hasSuffix($0) }
-  }
 
   /// The name of a picture's label map.
   private static func labels(of name: String) -> String {

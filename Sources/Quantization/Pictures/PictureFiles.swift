@@ -56,7 +56,8 @@ public enum PictureFiles {
     return names
   }
 
-  private static func isPicture(_ name: String) -> Bool {
+  /// Whether a file of a folder is taken as a picture by its name.
+  public static func isPicture(_ name: String) -> Bool {
     let name = name.lowercased()
     return !name.hasPrefix(".") && [".jpg", ".jpeg", ".png"].contains(where: name.hasSuffix)
       && ![".labels.png", ".overlay.png"].contains(where: name.hasSuffix)

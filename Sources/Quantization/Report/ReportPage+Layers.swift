@@ -46,7 +46,7 @@ extension ReportPage {
     if let migration = layer.migration {
       method += ", outliers moved into weights at \(Markup.short(migration))"
     }
-    guard let weightBits = layer.weightBits, let inputBits = layer.inputBits else {
+    guard let weightBits = layer.weightBits else {
       return [
         Markup.escaped(layer.name), "float", "float", "&ndash;", "&ndash;", outliers ?? "&ndash;",
         "<span class=\"float\">stays in float</span>",
@@ -54,8 +54,9 @@ extension ReportPage {
     }
     return [
       Markup.escaped(layer.name), "\(weightBits) bit, \(Markup.escaped(layer.rounding))",
-      "\(inputBits) bit\(layer.isPerRow ? ", each row its own scale" : "")", method,
-      layer.isPerRow ? "&ndash;" : Markup.percent(layer.input?.clippedShare),
+      layer.inputBits.map { "\($0) bit\(layer.isPerRow ? ", each row its own scale" : "")" }
+        ?? "float", method,
+      layer.input?.clip == nil ? "&ndash;" : Markup.percent(layer.input?.clippedShare),
       outliers ?? "&ndash;", bar(layer, end),
     ]
   }
@@ -115,7 +116,7 @@ extension ReportPage {
     _ layer: CalibrationRecord.Layer, _ input: CalibrationRecord.Distribution
   ) -> String {
     guard let clip = input.clip else {
-      return layer.weightBits == nil ? "stays in float" : "each row its own scale"
+      return layer.inputBits == nil ? "stays in float" : "each row its own scale"
     }
     return "\(Markup.short(clip.low)) to \(Markup.short(clip.high)), "
       + "\(Markup.percent(input.clippedShare)) clipped"

@@ -56,10 +56,10 @@ public struct ReportPage: Sendable {
 extension ReportPage {
   /// The result in a sentence.
   private var verdict: String {
-    let quantized = record.layers.count { $0.weightBits != nil }
+    let quantized = record.layers.count { $0.weightBits != nil && $0.inputBits != nil }
     var text =
-      "<p class=\"lead\">\(quantized) of \(record.layers.count) linear layers compute in 8 "
-    text += "or 7-bit integers"
+      "<p class=\"lead\">\(quantized) of \(record.layers.count) linear layers compute in "
+    text += "integers of 7 or 8 bits"
     if let worst = record.objectives.min(by: { $0.cosine < $1.cosine }) {
       text +=
         "; on \(record.heldOutPictures) pictures that calibration did not see, dense features "

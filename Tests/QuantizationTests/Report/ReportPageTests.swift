@@ -58,7 +58,8 @@ import Testing
   @Test func everythingOfTheRecordIsShown() {
     let html = page.html
     for text in [
-      "9 of 10 linear layers compute in 8 or 7-bit integers", "<b>0.9995</b>", "in the worst of",
+      "9 of 10 linear layers compute in integers of 7 or 8 bits", "<b>0.9995</b>",
+      "in the worst of",
       "99.79&nbsp;%", "Mode qq at 224 &times; 224", "0.99851", "percentile 99.99, migration 0.5",
       "&larr; chosen", "43.00&nbsp;%", "vision.block[1].mlp.up", "stays in float", "0.007&nbsp;%",
       "8 bit, gptq", "outliers moved into weights at 0.5", "9.3&nbsp;&times;", "channel 17",
