@@ -60,17 +60,3 @@ extension ContainerFile {
     }
   }
 }
-
-extension QuantizedMatrix {
-  /// Writes `values * scales` to `destination`, which holds the elements' number.
-  func widen(into destination: UnsafeMutableBufferPointer<Float>) {
-    let inputs = inputs
-    values.withUnsafeBufferPointer { values in
-      for (output, scale) in scales.enumerated() {
-        for index in output * inputs..<(output + 1) * inputs {
-          destination[index] = Float(values[index]) * scale
-        }
-      }
-    }
-  }
-}

@@ -88,25 +88,3 @@ extension Architecture {
     }
   }
 }
-
-extension QuantizedMatrix {
-  /// Throws `badData` where the matrix does not keep to what a layer promises: values of its bits,
-  /// finite scales of 0 or more. `place` names the tensor.
-  public func validate(weightBits: Int, place: String) throws(DeclipError) {
-    let largest = weightBits == 7 ? 63 : 127
-    var (low, high) = (Int8(0), Int8(0))
-    for value in values {
-      low = min(low, value)
-      high = max(high, value)
-    }
-    guard Int(low) >= -largest, Int(high) <= largest else {
-      throw DeclipError(
-        .badData, "holds \(Int(low) < -largest ? low : high)", place: place,
-        expected: "-\(largest) to \(largest), as its weights have \(weightBits) bits")
-    }
-    guard scales.allSatisfy({ $0.isFinite && $0 >= 0 }) else {
-      throw DeclipError(
-        .badData, "has a scale that is no finite number of 0 or more", place: place)
-    }
-  }
-}

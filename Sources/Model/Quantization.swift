@@ -66,21 +66,3 @@ extension Quantization.Layer: CustomStringConvertible {
   /// Such as `weights of 8 bits, input of 8 bits a row`.
   public var description: String { "weights of \(weightBits) bits, input of \(input)" }
 }
-
-/// A matrix of signed bytes with a scale for each output channel.
-public struct QuantizedMatrix: Sendable {
-  /// `[outputs, inputs]`, row-major.
-  public let values: [Int8]
-  /// `[outputs]`.
-  public let scales: [Float]
-
-  /// A matrix; nil where values do not divide into as many rows as there are scales.
-  public init?(values: [Int8], scales: [Float]) {
-    guard !scales.isEmpty, values.count % scales.count == 0 else { return nil }
-    self.values = values
-    self.scales = scales
-  }
-
-  /// The inputs of the layer.
-  public var inputs: Int { values.count / scales.count }
-}

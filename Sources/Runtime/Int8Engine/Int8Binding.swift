@@ -4,21 +4,31 @@ import Model
 /// Decides what the int8 engine does for each step of a plan, and where its operands stand.
 struct Int8Binding {
   let plan: Plan
+  let weights: Int8Weights
+  let precision: LayerPrecision
   /// Where slots that live within blocks of rows lie.
   let layout: RowLayout
   /// Slots that float steps, attention or the caller read or write.
   private let shared: Set<Slot>
 
-  init(_ plan: Plan) {
+  init(_ plan: Plan, _ weights: Int8Weights) {
     self.plan = plan
+    self.weights = weights
+    let precision = LayerPrecision(plan, weights)
+    self.precision = precision
     var shared = Set(plan.slots.filter { $0.isOutput || $0 == .tokens || $0 == .branch })
     var quantized: Set<Slot> = []
+    /// Where the product of a gated pair stands before it meets the gate.
+    var needsOperand = false
     for step in plan.steps {
       switch step.operation {
       case .attend: shared.formUnion(plan.reads(step) + plan.writes(step))
-      case _ where Self.isFloat(step): shared.formUnion(plan.reads(step) + plan.writes(step))
+      case _ where precision.isFloat(step): shared.formUnion(plan.reads(step) + plan.writes(step))
       case .embedPatches: quantized.insert(.patches)
-      case .linear(_, let source, _, _, _), .gatedLinear(let source, _): quantized.insert(source)
+      case .linear(_, let source, _, _, _): quantized.insert(source)
+      case .gatedLinear(let source, _):
+        quantized.insert(source)
+        needsOperand = needsOperand || !precision.gatedPair(step).allSatisfy(weights.hasMatrix)
       default: break
       }
     }
@@ -26,26 +36,16 @@ struct Int8Binding {
     func sorted(_ slots: some Sequence<Slot>) -> [(Slot, columns: Int)] {
       slots.sorted { $0.rawValue < $1.rawValue }.map { ($0, plan.width(of: $0)) }
     }
-    let floats = plan.slots.subtracting(shared).subtracting([.gateOperand])
+    let floats = plan.slots.subtracting(shared).subtracting(needsOperand ? [] : [.gateOperand])
     layout = RowLayout(floats: sorted(floats), bytes: sorted(quantized))
-  }
-
-  /// Whether a step stays in float32: what feeds no product, and the head, a hundredth of the work
-  /// that would cost most of the fidelity.
-  static func isFloat(_ step: Step) -> Bool {
-    switch step.operation {
-    case .embedTokens, .copy, .gatherEnds: true
-    case .layerNorm(let layer, _, _), .linear(let layer, _, _, _, _): !layer.isInBlock
-    case .embedPatches, .gatedLinear, .rotate, .attend: false
-    }
   }
 
   /// Whether a slot's floats stand in the memory of blocks only, or nowhere.
   func isLocal(_ slot: Slot) -> Bool { !shared.contains(slot) }
 
   /// What is done for each step. `float` holds the slots that are not local.
-  func work(_ weights: Int8Weights, _ float: FloatEngine) throws(DeclipError) -> [Int8Work] {
-    var binder = Binder(binding: self, weights: weights, float: float)
+  func work(_ float: FloatEngine) throws(DeclipError) -> [Int8Work] {
+    var binder = Binder(binding: self, float: float)
     var work: [Int8Work] = []
     for step in plan.steps { work.append(try binder.bind(step)) }
     return work
@@ -54,29 +54,33 @@ struct Int8Binding {
 
 private struct Binder {
   let binding: Int8Binding
-  let weights: Int8Weights
   let float: FloatEngine
-  /// Slots whose rows stand ready as bytes.
-  private var ready: Set<Slot> = []
+  /// Slots whose rows stand ready as bytes, and how they were quantised.
+  private var ready: [Slot: RowQuantization] = [:]
   /// Whether queries and keys wait for their rotation.
   private var rotates = false
 
-  init(binding: Int8Binding, weights: Int8Weights, float: FloatEngine) {
+  init(binding: Int8Binding, float: FloatEngine) {
     self.binding = binding
-    self.weights = weights
     self.float = float
   }
 
   private var plan: Plan { binding.plan }
+  private var weights: Int8Weights { binding.weights }
 
   mutating func bind(_ step: Step) throws(DeclipError) -> Int8Work {
-    if Int8Binding.isFloat(step) {
-      if let target = step.target { ready.remove(target) }
+    if binding.precision.isFloat(step) {
+      // Bytes last no longer than the steps that a thread does for a block of rows in one go.
+      ready = [:]
       return .float
     }
     switch step.operation {
     case .layerNorm(let layer, let source, let target):
-      ready.insert(target)
+      guard let reader = binding.precision.readers(of: layer).first else {
+        return .rows([], of: step.rows)
+      }
+      let quantization = try weights.matrix(reader).input
+      ready[target] = quantization
       return .rows(
         [
           .normalize(
@@ -84,29 +88,24 @@ private struct Binder {
               gain: try weights.floats.pointer(layer.role(.vision, .weight)),
               bias: try weights.floats.pointer(layer.role(.vision, .bias)),
               source: try floats(source), columns: plan.width(of: source),
-              target: try bytes(target)))
+              target: try bytes(target, quantization)))
         ], of: step.rows)
     case .linear(let layer, let source, let target, let activation, let accumulates):
       let result: Int8Product.Result =
         if let activation { .activate(activation) } else { accumulates ? .add : .store }
       let product = try product(layer, source, target, result)
-      defer { ready.remove(target) }
-      return .rows(try quantization(of: source) + [.multiply(product)], of: step.rows)
+      defer { ready[target] = nil }
+      return .rows(try quantization(of: source, product) + [.multiply(product)], of: step.rows)
     case .gatedLinear(let source, let target):
-      let block = step.block ?? 0
-      defer { ready.remove(target) }
-      return .rows(
-        try quantization(of: source) + [
-          .multiply(try product(.block(block, .gate), source, target, .store)),
-          .multiply(try product(.block(block, .up), source, target, .gate)),
-        ], of: step.rows)
+      defer { ready[target] = nil }
+      return .rows(try gatedPair(step.block ?? 0, source, target), of: step.rows)
     case .rotate:
       rotates = true
       return .rows([], of: step.rows)
     case .attend(let weights, let target):
       let isOrdinary = weights == .ordinary
+      ready = [:]
       defer {
-        ready.remove(target)
         if isOrdinary { rotates = false }
       }
       return .attend(
@@ -114,27 +113,55 @@ private struct Binder {
           products: try products(weights), rotates: isOrdinary && rotates, isDecoupled: !isOrdinary,
           value: try float.matrix(.value), target: try float.matrix(target), rows: step.rows))
     case .embedPatches:
+      let layer = try weights.matrix(.patchEmbedding(.weight))
+      let (pixels, bytes) = (try floats(.patches), try bytes(.patches, layer.input))
       return .rows(
         [
-          .layOut(try float.patchEmbedding(), patches: try floats(.patches)),
-          .quantize(try quantization(.patches)),
+          .layOut(try float.patchEmbedding(), patches: pixels),
+          .quantize(
+            .init(source: pixels, columns: plan.width(of: .patches), target: bytes)),
           .multiply(
             Int8Product(
-              layer: try weights.matrix(.patchEmbedding(.weight)), bias: nil,
-              source: try bytes(.patches), target: try floats(.tokens), result: .add)),
+              layer: layer, bias: nil, source: bytes, target: try floats(.tokens), result: .add)),
         ], of: .patches)
     case .embedTokens, .copy, .gatherEnds: return .float
     }
   }
 
-  /// What makes bytes of a slot that has none yet.
-  private func quantization(of slot: Slot) throws(DeclipError) -> [RowOperation] {
-    ready.contains(slot) ? [] : [.quantize(try quantization(slot))]
+  /// What makes the bytes that a product reads of a slot, where they do not stand there yet.
+  private mutating func quantization(
+    of slot: Slot, _ product: Int8Product
+  ) throws(DeclipError) -> [RowOperation] {
+    guard ready[slot] != product.layer.input else { return [] }
+    ready[slot] = product.layer.input
+    return [
+      .quantize(
+        .init(source: try floats(slot), columns: plan.width(of: slot), target: product.source))
+    ]
   }
 
-  private func quantization(_ slot: Slot) throws(DeclipError) -> Int8Quantization {
-    Int8Quantization(
-      source: try floats(slot), columns: plan.width(of: slot), target: try bytes(slot))
+  /// The products of a gated network, one of them perhaps in float.
+  private mutating func gatedPair(
+    _ block: Int, _ source: Slot, _ target: Slot
+  ) throws(DeclipError) -> [RowOperation] {
+    var operations: [RowOperation] = []
+    for (layer, result) in [(BlockLayer.gate, Int8Product.Result.store), (.up, .gate)] {
+      if weights.hasMatrix(.block(.vision, index: block, layer, .weight)) {
+        let product = try product(.block(block, layer), source, target, result)
+        operations += try quantization(of: source, product) + [.multiply(product)]
+        continue
+      }
+      let isGate = layer == .gate
+      operations.append(
+        .multiplyInFloat(
+          FloatRowProduct(
+            weight: try weights.floats.pointer(.block(.vision, index: block, layer, .weight)),
+            bias: weights.floats.optionalPointer(.block(.vision, index: block, layer, .bias)),
+            source: try floats(source), target: try floats(isGate ? target : .gateOperand),
+            inputs: plan.width(of: source), outputs: plan.width(of: target),
+            gate: isGate ? nil : try floats(target))))
+    }
+    return operations
   }
 
   private func products(
@@ -161,10 +188,10 @@ private struct Binder {
   private func product(
     _ layer: Step.Layer, _ source: Slot, _ target: Slot, _ result: Int8Product.Result
   ) throws(DeclipError) -> Int8Product {
-    Int8Product(
-      layer: try weights.matrix(layer.role(.vision, .weight)),
-      bias: weights.floats.optionalPointer(layer.role(.vision, .bias)),
-      source: try bytes(source), target: try floats(target), result: result)
+    let matrix = try weights.matrix(layer.role(.vision, .weight))
+    return Int8Product(
+      layer: matrix, bias: weights.floats.optionalPointer(layer.role(.vision, .bias)),
+      source: try bytes(source, matrix.input), target: try floats(target), result: result)
   }
 
   private func floats(_ slot: Slot) throws(DeclipError) -> FloatRows {
@@ -173,9 +200,13 @@ private struct Binder {
     return .local(offset: offset, stride: RowLayout.floatStride(plan.width(of: slot)))
   }
 
-  private func bytes(_ slot: Slot) throws(DeclipError) -> QuantizedRows {
+  private func bytes(
+    _ slot: Slot, _ quantization: RowQuantization
+  ) throws(DeclipError) -> QuantizedRows {
     guard let offset = binding.layout.bytes[slot] else { throw unplaced(slot) }
-    return QuantizedRows(offset: offset, stride: RowLayout.byteStride(plan.width(of: slot)))
+    return QuantizedRows(
+      offset: offset, stride: RowLayout.byteStride(plan.width(of: slot)),
+      quantization: quantization)
   }
 
   private func unplaced(_ slot: Slot) -> DeclipError {

@@ -5,9 +5,6 @@ extension Int8Engine {
   /// A multiple of every variant's tile of rows.
   private static let tileRows = 12
 
-  private var largestValue: Int32 { range == DECLIP_INT8_U7S8 ? 127 : 255 }
-  var zeroPoint: Int32 { (largestValue + 1) / 2 }
-
   /// Does an operation for those rows of a block that the step is computed for.
   func perform(_ operation: RowOperation, _ rows: RowSet, in block: RowBlock) {
     let rows = float.range(rows).clamped(to: block.rows)
@@ -19,6 +16,7 @@ extension Int8Engine {
     case .normalize(let step): normalize(step, rows, in: block)
     case .quantize(let step): quantize(step, rows, in: block)
     case .multiply(let product): multiply(product, rows, in: block)
+    case .multiplyInFloat(let product): multiply(product, rows, in: block)
     }
   }
 
@@ -26,7 +24,8 @@ extension Int8Engine {
     _ target: QuantizedRows, from row: Int, in block: RowBlock
   ) -> declip_int8_quantizer {
     declip_int8_quantizer(
-      range: largestValue, zero_point: zeroPoint, inverse_scale: 0,
+      range: target.quantization.largest, zero_point: target.quantization.zeroPoint,
+      inverse_scale: 1 / (target.quantization.scale ?? 1),
       row_scale: target.scale(row, in: block), output: target.row(row, in: block),
       output_stride: target.stride, scratch: scratch.row(block.worker))
   }
@@ -54,13 +53,31 @@ extension Int8Engine {
     let target = product.target.matrix(in: block)
     let panel = Int(DECLIP_INT8_PANEL)
     var epilogue = declip_int8_epilogue(
-      row_scale: product.source.scale(rows.lowerBound, in: block), tensor_scale: 1,
-      zero_point: zeroPoint, column_scale: layer.columnScale, bias: product.bias,
-      column_sum: layer.columnSum, result: product.result.kernel)
+      row_scale: product.source.scale(rows.lowerBound, in: block),
+      tensor_scale: product.source.quantization.scale ?? 1,
+      zero_point: product.source.quantization.zeroPoint, column_scale: layer.columnScale,
+      bias: product.bias, column_sum: layer.columnSum, result: product.result.kernel)
     kernels.gemm.u8s8_f32(
       product.source.row(rows.lowerBound, in: block), product.source.stride, layer.packed,
-      rows.count, layer.outputs, layer.inputs, range, 0, (layer.outputs + panel - 1) / panel,
-      &epilogue, target.row(rows.lowerBound), target.stride)
+      rows.count, layer.outputs, layer.inputs, layer.range, 0,
+      (layer.outputs + panel - 1) / panel, &epilogue, target.row(rows.lowerBound), target.stride)
+  }
+
+  private func multiply(_ product: FloatRowProduct, _ rows: Range<Int>, in block: RowBlock) {
+    guard !rows.isEmpty else { return }
+    let source = product.source.matrix(in: block)
+    let target = product.target.matrix(in: block)
+    let first = rows.lowerBound
+    BLAS.multiply(
+      m: rows.count, n: product.outputs, k: product.inputs, source.row(first),
+      stride: source.stride, product.weight, stride: product.inputs, isTransposed: true, beta: 0,
+      target.row(first), stride: target.stride)
+    if let bias = product.bias {
+      kernels.floats.add_bias(target.row(first), target.stride, bias, rows.count, product.outputs)
+    }
+    guard let gate = product.gate?.matrix(in: block) else { return }
+    kernels.floats.silu_multiply(
+      gate.row(first), gate.stride, target.row(first), target.stride, rows.count, product.outputs)
   }
 }
 

@@ -8,7 +8,8 @@ import Model
 ///
 /// Sums are 32-bit integers without saturation, so results depend neither on the number of threads
 /// nor on the instruction set beyond the rounding of floats. The residual stream and
-/// the head are float32; a `FloatEngine` does them in the same memory.
+/// the head are float32; a `FloatEngine` does them in the same memory, and with them the layers that
+/// a quantised model leaves in float.
 /// Between two attentions threads work on blocks of rows (see `RowBlock`). Running allocates
 /// nothing, unless somebody observes.
 public final class Int8Engine: VisionEngine {
@@ -23,9 +24,6 @@ public final class Int8Engine: VisionEngine {
   let float: FloatEngine
   let kernels: Kernels
   let pool: WorkerPool
-  /// What activations hold: their whole range where that costs nothing, else 7 bits, for which
-  /// products of bytes are exact in 16 bits.
-  let range: declip_int8_range
   /// The working memory of each thread's attention.
   let scratch: AttentionScratch
 
@@ -62,13 +60,12 @@ public final class Int8Engine: VisionEngine {
     self.weights = weights
     self.pool = pool
     self.kernels = kernels
-    range = kernels.gemm.full_range_is_fast != 0 ? DECLIP_INT8_U8S8 : DECLIP_INT8_U7S8
-    let binding = Int8Binding(plan)
+    let binding = Int8Binding(plan, weights)
     layout = binding.layout
     float = try FloatEngine(
       plan: plan, weights: weights.floats, pool: pool, kernels: kernels,
-      computes: Int8Binding.isFloat, places: { !binding.isLocal($0) })
-    work = try binding.work(weights, float)
+      computes: binding.precision.isFloat, places: { !binding.isLocal($0) })
+    work = try binding.work(float)
     blockCount = RowBlock.count(rows: plan.rows, threads: pool.threads)
     blockMemory = try RowMemory(layout, threads: pool.threads)
     currentMemory = blockMemory
@@ -222,6 +219,9 @@ extension Int8Engine {
     case .multiply(let product):
       let matrix = product.target.matrix(in: block)
       return plan.steps[step].target.map { values(matrix, rows, $0) }
+    case .multiplyInFloat(let product):
+      let matrix = (product.gate ?? product.target).matrix(in: block)
+      return plan.steps[step].target.map { values(matrix, rows, $0) }
     }
   }
 
@@ -236,6 +236,6 @@ extension Int8Engine {
   private func bytes(
     _ source: QuantizedRows, _ rows: Range<Int>, columns: Int, in block: RowBlock
   ) -> [Float] {
-    rows.flatMap { source.values(of: $0, columns: columns, zeroPoint: zeroPoint, in: block) }
+    rows.flatMap { source.values(of: $0, columns: columns, in: block) }
   }
 }

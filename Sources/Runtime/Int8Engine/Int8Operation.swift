@@ -21,6 +21,8 @@ enum RowOperation {
   case quantize(Int8Quantization)
   /// A product of quantised rows.
   case multiply(Int8Product)
+  /// A product of rows of floats, where one layer of a gated pair is not quantised.
+  case multiplyInFloat(FloatRowProduct)
 }
 
 struct Int8Normalization {
@@ -55,6 +57,18 @@ struct Int8Product {
     /// Multiplies `silu` of what the target holds, the gate of a gated network.
     case gate
   }
+}
+
+/// `target = source weight^T + bias`.
+struct FloatRowProduct {
+  let weight: UnsafePointer<Float>
+  let bias: UnsafePointer<Float>?
+  let source: FloatRows
+  let target: FloatRows
+  let inputs: Int
+  let outputs: Int
+  /// Rows that become `silu` of themselves times the product, where it is that of a gated pair.
+  let gate: FloatRows?
 }
 
 struct Int8Attention {

@@ -3,20 +3,27 @@ import Model
 
 /// The weights of a plan for the int8 engine: matrices up to the head as packed signed bytes with a
 /// scale for each output channel, everything else as float32.
+///
+/// Of a quantised model those matrices are bytes that the model has in int8 and that read quantised
+/// rows. Of a model of floats all of them are, quantised as they are read, and rows have 8 bits where
+/// that costs nothing, else 7, for which products of bytes are exact in 16 bits.
 public final class Int8Weights: Sendable {
   /// What is not quantised: embeddings, norms, biases, the projection to the shared space.
   let floats: FloatWeights
   private let layers: [TensorRole: Int8Layer]
   private let memory: AlignedMemory
 
-  /// Reads and quantises the tensors that `plans` compute with.
+  /// Reads the tensors that `plans` compute with, and quantises those of a model of floats.
   ///
-  /// A channel's scale is its largest magnitude over 127. Throws `badData` where a tensor is
+  /// A channel's scale is then its largest magnitude over 127. Throws `badData` where a tensor is
   /// absent, damaged or not finite.
   public init(
     _ source: some WeightSource, for plans: [Plan], pool: WorkerPool, kernels: Kernels
   ) throws(DeclipError) {
-    let matrices = Self.matrices(of: plans)
+    let quantization = source.quantization
+    let matrices = Self.matrices(of: plans).filter {
+      quantization == nil || quantization?.layers[$0].map { $0.input != .float } ?? false
+    }
     floats = try FloatWeights(
       source, roles: Set(plans.flatMap(\.roles)).subtracting(matrices), pool: pool)
 
@@ -41,8 +48,13 @@ public final class Int8Weights: Sendable {
       pool.run(jobs: list.count) { index in
         let place = list[index]
         do throws(DeclipError) {
-          let layer = try Int8Layer(
-            source, place.role, place.shape, at: memory.base + place.offset, kernels)
+          let memory = memory.base + place.offset
+          let layer =
+            if let record = quantization?.layers[place.role] {
+              try Int8Layer(source, place.role, record, place.shape, at: memory, kernels)
+            } else {
+              try Int8Layer(source, place.role, place.shape, at: memory, kernels)
+            }
           results[index] = .success(layer)
         } catch {
           results[index] = .failure(error)
@@ -56,6 +68,9 @@ public final class Int8Weights: Sendable {
     self.layers = layers
     self.memory = memory
   }
+
+  /// Whether a layer multiplies bytes.
+  func hasMatrix(_ role: TensorRole) -> Bool { layers[role] != nil }
 
   /// A packed matrix.
   func matrix(_ role: TensorRole) throws(DeclipError) -> Int8Layer {
@@ -106,6 +121,10 @@ struct Int8Layer: @unchecked Sendable {
   let packed: UnsafePointer<Int8>
   let columnScale: UnsafePointer<Float>
   let columnSum: UnsafePointer<Int32>
+  /// How the rows that it multiplies are quantised.
+  let input: RowQuantization
+  /// What is known of its operands.
+  let range: declip_int8_range
 
   /// The bytes that a layer takes, nil on overflow.
   static func byteCount(_ shape: [Int], _ kernels: Kernels) -> Int? {
@@ -114,40 +133,58 @@ struct Int8Layer: @unchecked Sendable {
     return aligned(kernels.gemm.packed_size(shape[0], shape[1])) + 2 * aligned(4 * shape[0])
   }
 
-  init(
-    _ source: some WeightSource, _ role: TensorRole, _ shape: [Int],
+  /// Packs a matrix into `memory`, which has room for `byteCount`.
+  private init(
+    _ matrix: QuantizedMatrix, weightBits: Int, input: RowQuantization,
     at memory: UnsafeMutableRawPointer, _ kernels: Kernels
-  ) throws(DeclipError) {
-    (outputs, inputs) = (shape[0], shape[1])
+  ) {
+    (outputs, inputs) = (matrix.scales.count, matrix.inputs)
     let packedSize = aligned(kernels.gemm.packed_size(outputs, inputs))
     let target = memory.assumingMemoryBound(to: Int8.self)
     let scales = (memory + packedSize).assumingMemoryBound(to: Float.self)
     let sums = (memory + packedSize + aligned(4 * outputs)).assumingMemoryBound(to: Int32.self)
+    for (index, scale) in matrix.scales.enumerated() { scales[index] = scale }
+    kernels.gemm.pack_weights(matrix.values, outputs, inputs, target, sums)
+    packed = UnsafePointer(target)
+    columnScale = UnsafePointer(scales)
+    columnSum = UnsafePointer(sums)
+    self.input = input
+    range = input.range(weightBits: weightBits)
+  }
+
+  /// Packs a layer that the model has in int8.
+  init(
+    _ source: some WeightSource, _ role: TensorRole, _ record: Quantization.Layer, _ shape: [Int],
+    at memory: UnsafeMutableRawPointer, _ kernels: Kernels
+  ) throws(DeclipError) {
+    let matrix = try source.quantizedMatrix(role)
+    let place = "tensor '\(role)'"
+    guard matrix.scales.count == shape[0], matrix.inputs == shape[1],
+      let input = RowQuantization(record.input)
+    else {
+      throw DeclipError(.badData, "is of another size", place: place, expected: "\(shape)")
+    }
+    // Products are exact for operands within their range only.
+    try matrix.validate(weightBits: record.weightBits, place: place)
+    self.init(matrix, weightBits: record.weightBits, input: input, at: memory, kernels)
+  }
+
+  /// Quantises and packs a layer that the model has in floats.
+  init(
+    _ source: some WeightSource, _ role: TensorRole, _ shape: [Int],
+    at memory: UnsafeMutableRawPointer, _ kernels: Kernels
+  ) throws(DeclipError) {
+    let (outputs, inputs) = (shape[0], shape[1])
     var values = [Float](repeating: 0, count: outputs * inputs)
     try values.withUnsafeMutableBufferPointer { buffer throws(DeclipError) in
       try source.read(role, into: buffer)
     }
-    var quantized = [Int8](repeating: 0, count: outputs * inputs)
-    for row in 0..<outputs {
-      let range = row * inputs..<(row + 1) * inputs
-      var (largest, isFinite) = (Float(0), true)
-      for index in range {
-        largest = max(largest, abs(values[index]))
-        isFinite = isFinite && values[index].isFinite
-      }
-      guard isFinite else {
-        throw DeclipError(
-          .badData, "holds values that are not finite", place: "tensor '\(role)'")
-      }
-      scales[row] = largest / 127
-      // Of a channel too small for its scale to have an inverse nothing is left.
-      let inverse = largest > 127 / Float.greatestFiniteMagnitude ? 127 / largest : 0
-      for index in range { quantized[index] = Int8((values[index] * inverse).rounded()) }
-    }
-    kernels.gemm.pack_weights(quantized, outputs, inputs, target, sums)
-    packed = UnsafePointer(target)
-    columnScale = UnsafePointer(scales)
-    columnSum = UnsafePointer(sums)
+    let matrix = try QuantizedMatrix(
+      rounding: values, outputs: outputs, weightBits: 8, place: "tensor '\(role)'")
+    self.init(
+      matrix, weightBits: 8,
+      input: RowQuantization(bits: kernels.gemm.full_range_is_fast != 0 ? 8 : 7), at: memory,
+      kernels)
   }
 }
 

@@ -118,14 +118,17 @@ struct QuantizedRows {
   let offset: Int
   /// Bytes from one row to the next.
   let stride: Int
+  /// What the bytes mean.
+  let quantization: RowQuantization
 
   func row(_ token: Int, in block: RowBlock) -> UnsafeMutablePointer<UInt8> {
     start(in: block).assumingMemoryBound(to: UInt8.self) + (token - block.firstRow) * stride
   }
 
-  /// The scale of a row; those of the following rows follow.
-  func scale(_ token: Int, in block: RowBlock) -> UnsafeMutablePointer<Float> {
-    (start(in: block) + stride * block.memory.capacity).assumingMemoryBound(to: Float.self)
+  /// The scale of a row; those of the following rows follow. Nil where all rows share one.
+  func scale(_ token: Int, in block: RowBlock) -> UnsafeMutablePointer<Float>? {
+    guard quantization.scale == nil else { return nil }
+    return (start(in: block) + stride * block.memory.capacity).assumingMemoryBound(to: Float.self)
       + (token - block.firstRow)
   }
 
@@ -134,8 +137,9 @@ struct QuantizedRows {
   }
 
   /// A row as floats.
-  func values(of token: Int, columns: Int, zeroPoint: Int32, in block: RowBlock) -> [Float] {
-    let (row, scale) = (row(token, in: block), scale(token, in: block).pointee)
-    return (0..<columns).map { Float(Int32(row[$0]) - zeroPoint) * scale }
+  func values(of token: Int, columns: Int, in block: RowBlock) -> [Float] {
+    let row = row(token, in: block)
+    let scale = quantization.scale ?? scale(token, in: block)?.pointee ?? 0
+    return (0..<columns).map { Float(Int32(row[$0]) - quantization.zeroPoint) * scale }
   }
 }
