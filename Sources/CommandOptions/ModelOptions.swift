@@ -12,8 +12,12 @@ public struct ModelOptions: ParsableArguments {
   public var model: String
 
   /// What the vision tower is computed with.
-  @Option(help: "What the vision tower is computed with: 32-bit floats, or 8-bit integers.")
-  public var engine = EngineKind.float
+  @Option(
+    help: """
+      What the vision tower is computed with: 32-bit floats, or 8-bit integers; by default what \
+      the file is made for: int8 for files of declip-quant, float for others.
+      """)
+  public var engine: EngineKind?
 
   /// How many threads to use.
   @OptionGroup public var threads: ThreadOptions

@@ -20,7 +20,7 @@ public final class Classifier {
 
   /// Makes a classifier; throws what `ImageEncoder` throws.
   public init(
-    _ model: Model, vocabulary: Vocabulary, engine: EngineKind = .float, pool: WorkerPool
+    _ model: Model, vocabulary: Vocabulary, engine: EngineKind? = nil, pool: WorkerPool
   ) throws(DeclipError) {
     encoder = try ImageEncoder(model, mode: .vanilla, outputs: [.image], engine: engine, pool: pool)
     self.vocabulary = vocabulary

@@ -37,7 +37,8 @@ public final class ImageEncoder {
   public let outputs: Set<VisionOutput>
   private let pool: WorkerPool
   private let kernels: Kernels
-  private let kind: EngineKind
+  /// What the tower is computed with.
+  public let kind: EngineKind
   private var floatWeights: FloatWeights?
   private var int8Weights: Int8Weights?
   private var engines: [InputSize: any VisionEngine] = [:]
@@ -45,12 +46,13 @@ public final class ImageEncoder {
   /// Input sizes whose buffers are kept; pictures of more shapes have theirs placed anew.
   private static let mostEngines = 4
 
-  /// Makes an encoder; weights are read with the first picture.
+  /// Makes an encoder; weights are read with the first picture. Without an engine named it is the
+  /// one that suits the file, `Model.suitedEngine`.
   public init(
-    _ model: Model, mode: DenseMode, outputs: Set<VisionOutput>, engine kind: EngineKind = .float,
+    _ model: Model, mode: DenseMode, outputs: Set<VisionOutput>, engine kind: EngineKind? = nil,
     pool: WorkerPool
   ) throws(DeclipError) {
-    self.kind = kind
+    self.kind = kind ?? model.suitedEngine
     self.model = model
     self.mode = mode
     self.outputs = outputs

@@ -10,7 +10,7 @@ public final class Segmenter {
 
   /// Makes a segmenter; throws what `ImageEncoder` throws.
   public init(
-    _ model: Model, vocabulary: Vocabulary, mode: DenseMode, engine: EngineKind = .float,
+    _ model: Model, vocabulary: Vocabulary, mode: DenseMode, engine: EngineKind? = nil,
     pool: WorkerPool
   ) throws(DeclipError) {
     encoder = try ImageEncoder(model, mode: mode, outputs: [.dense], engine: engine, pool: pool)

@@ -43,10 +43,10 @@ extension Bench {
     let process = Process()
     process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
     process.arguments = [
-      "bench", "--json", "--model", options.model, "--engine", options.engine.rawValue,
-      "--threads", "\(options.threads.threads)", "--mode", mode.rawValue, "--size", "\(size)",
-      "--repeats", "\(repeats)",
+      "bench", "--json", "--model", options.model, "--threads", "\(options.threads.threads)",
+      "--mode", mode.rawValue, "--size", "\(size)", "--repeats", "\(repeats)",
     ]
+    if let engine = options.engine { process.arguments?.append("--engine=\(engine.rawValue)") }
     let output = Pipe()
     process.standardOutput = output
     try process.run()

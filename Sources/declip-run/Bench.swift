@@ -66,12 +66,12 @@ struct Bench: ParsableCommand {
         .usage, "standard input asks for no run", expected: "a line for each with --paced")
     }
     let result = BenchResult(
-      benchmark, model: model.path, engine: options.engine.rawValue, mode: mode.rawValue,
+      benchmark, model: model.path, engine: encoder.kind.rawValue, mode: mode.rawValue,
       size: size, threads: pool.threads, kernels: try Kernels.chosen().name, loading: loading)
     if json {
       try JSONOutput.print(result)
     } else {
-      let peak = options.engine == .int8 ? try Kernels.chosen().int8Peak(pool) : nil
+      let peak = encoder.kind == .int8 ? try Kernels.chosen().int8Peak(pool) : nil
       print(
         "\(model.path): \(model.architecture.summary)\n"
           + "engine \(result.engine), mode \(result.mode), input \(size), "
