@@ -13,10 +13,18 @@ struct ArenaLayout {
 
   /// Places the slots of `plan`, of which `byteCount` gives the sizes; nil on overflow.
   ///
+  /// `phases` has a number for every step, rising from step to step, or is empty. What lives in
+  /// steps of the same number lives at the same time.
   /// Greedy by size: every slot, the largest first, takes the lowest place where it meets no slot
   /// that lives at the same time.
-  init?(_ plan: Plan, byteCount: (Slot) -> Int?) {
-    let lifetimes = plan.lifetimes
+  init?(_ plan: Plan, phases: [Int] = [], byteCount: (Slot) -> Int?) {
+    func phase(_ step: Int) -> Int {
+      // Behind the last step outputs are read.
+      phases.isEmpty ? step : phases.indices.contains(step) ? phases[step] : .max
+    }
+    let lifetimes = plan.lifetimes.mapValues { ranges in
+      ranges.map { phase($0.lowerBound)...phase($0.upperBound) }
+    }
     var sizes: [Slot: Int] = [:]
     for slot in lifetimes.keys {
       guard let count = byteCount(slot), count >= 0, count < Int.max / 64 else { return nil }

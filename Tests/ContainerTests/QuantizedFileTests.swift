@@ -236,7 +236,7 @@ import Testing
       (query, layer(.perTensor(scale: 0, zeroPoint: 0, bits: 8)), "has inputs of scale 0.0"),
       (query, layer(.perTensor(scale: .nan, zeroPoint: 0, bits: 8)), "has inputs of scale nan"),
       (
-        query, layer(.perTensor(scale: 1e-40, zeroPoint: 0, bits: 8)),
+        query, layer(.perTensor(scale: .leastNonzeroMagnitude, zeroPoint: 0, bits: 8)),
         "expected a number above 0 that has an inverse"
       ),
       (

@@ -15,6 +15,8 @@ public final class FloatEngine {
   let pool: WorkerPool
   let kernels: declip_float_kernels
   let epsilon: Float
+  /// The parts that products are cut into.
+  private let productParts: Int
   private let weights: FloatWeights
   private let arena: AlignedMemory
   private let layout: ArenaLayout
@@ -42,15 +44,12 @@ public final class FloatEngine {
     plan: Plan, weights: FloatWeights, pool: WorkerPool, kernels: Kernels
   ) throws(DeclipError) {
     try self.init(
-      plan: plan, weights: weights, pool: pool, kernels: kernels, computes: { _ in true },
-      places: { _ in true })
+      plan: plan, weights: weights, pool: pool, kernels: kernels, duty: FloatDuty())
   }
 
-  /// Places a plan of which this engine computes the steps that `computes` holds for, and holds the
-  /// slots that `places` holds for.
+  /// Places the part of a plan that is this engine's duty.
   init(
-    plan: Plan, weights: FloatWeights, pool: WorkerPool, kernels: Kernels,
-    computes: (Step) -> Bool, places: (Slot) -> Bool
+    plan: Plan, weights: FloatWeights, pool: WorkerPool, kernels: Kernels, duty: FloatDuty
   ) throws(DeclipError) {
     guard BLAS.isReady else { throw DeclipError(.internal, "OpenBLAS cannot be prepared") }
     self.plan = plan
@@ -61,13 +60,16 @@ public final class FloatEngine {
     durations = Array(repeating: 0, count: plan.steps.count)
     packedTexts = PackedTexts(capacity: plan.tower == .text ? plan.rows : 0)
     let threads = pool.threads
-    let computesAttention = plan.steps.contains { $0.kind == .attention && computes($0) }
+    productParts = duty.parts ?? pool.threads
+    let computesAttention = plan.steps.contains {
+      $0.kind == .attention && duty.share($0) == .all
+    }
     guard
       let layout = ArenaLayout(
-        plan,
+        plan, phases: duty.phases,
         byteCount: { slot in
           switch slot {
-          case _ where !places(slot): 0
+          case _ where !duty.places(slot): 0
           case .scores where !computesAttention: 0
           case .scores: Tensor.byteCount(of: [threads, Self.scoreRows, plan.rows], .float32)
           default: Tensor.byteCount(of: [plan.rows, plan.width(of: slot)], .float32)
@@ -77,7 +79,7 @@ public final class FloatEngine {
     self.layout = layout
     arena = try AlignedMemory(count: layout.size)
     try placePositions()
-    for step in plan.steps { operations.append(computes(step) ? try bind(step) : nil) }
+    for step in plan.steps { operations.append(try bind(step, duty.share(step))) }
   }
 
   /// The bytes of memory that the plan's buffers take.
@@ -222,8 +224,8 @@ extension FloatEngine: ParallelTask {
 
   private func jobs(of operation: FloatOperation) -> Int {
     switch operation {
-    // A product is cut once for each thread, as each part packs its operands anew.
-    case .embedPatches, .linear, .gatedLinear: pool.threads
+    // A product is cut no finer than need be, as each part packs its operands anew.
+    case .embedPatches, .linear, .gatedLinear: productParts
     case .attend(let attention): attentionJobs(attention)
     default: pool.threads == 1 ? 1 : pool.threads * 4
     }
@@ -250,6 +252,19 @@ extension FloatEngine {
     return FloatMatrix(
       base: arena.floats(at: offset), stride: plan.width(of: slot),
       firstRow: slot.holdsPatchesOnly ? 1 : 0)
+  }
+
+  private func bind(
+    _ step: Step, _ share: FloatDuty.Share
+  ) throws(DeclipError) -> FloatOperation? {
+    switch (share, step.operation) {
+    case (.all, _): return try bind(step)
+    case (.gate, .gatedLinear(let source, let target)):
+      return .linear(try product(.block(step.block ?? 0, .gate), source, target, step.rows))
+    case (.up, .gatedLinear(let source, _)):
+      return .linear(try product(.block(step.block ?? 0, .up), source, .gateOperand, step.rows))
+    default: return nil
+    }
   }
 
   private func bind(_ step: Step) throws(DeclipError) -> FloatOperation {

@@ -18,17 +18,18 @@ struct Int8Binding {
     self.precision = precision
     var shared = Set(plan.slots.filter { $0.isOutput || $0 == .tokens || $0 == .branch })
     var quantized: Set<Slot> = []
-    /// Where the product of a gated pair stands before it meets the gate.
-    var needsOperand = false
     for step in plan.steps {
       switch step.operation {
       case .attend: shared.formUnion(plan.reads(step) + plan.writes(step))
-      case _ where precision.isFloat(step): shared.formUnion(plan.reads(step) + plan.writes(step))
+      case _ where precision.floatShare(of: step) != .none:
+        shared.formUnion(plan.reads(step) + plan.writes(step))
+      default: break
+      }
+      switch step.operation {
+      case _ where precision.floatShare(of: step) == .all: break
       case .embedPatches: quantized.insert(.patches)
       case .linear(_, let source, _, _, _): quantized.insert(source)
-      case .gatedLinear(let source, _):
-        quantized.insert(source)
-        needsOperand = needsOperand || !precision.gatedPair(step).allSatisfy(weights.hasMatrix)
+      case .gatedLinear(let source, _): quantized.insert(source)
       default: break
       }
     }
@@ -36,7 +37,7 @@ struct Int8Binding {
     func sorted(_ slots: some Sequence<Slot>) -> [(Slot, columns: Int)] {
       slots.sorted { $0.rawValue < $1.rawValue }.map { ($0, plan.width(of: $0)) }
     }
-    let floats = plan.slots.subtracting(shared).subtracting(needsOperand ? [] : [.gateOperand])
+    let floats = plan.slots.subtracting(shared).subtracting([.gateOperand])
     layout = RowLayout(floats: sorted(floats), bytes: sorted(quantized))
   }
 
@@ -69,11 +70,10 @@ private struct Binder {
   private var weights: Int8Weights { binding.weights }
 
   mutating func bind(_ step: Step) throws(DeclipError) -> Int8Work {
-    if binding.precision.isFloat(step) {
-      // Bytes last no longer than the steps that a thread does for a block of rows in one go.
-      ready = [:]
-      return .float
-    }
+    let share = binding.precision.floatShare(of: step)
+    // Bytes last no longer than the steps that a thread does for a block of rows in one go.
+    if share != .none { ready = [:] }
+    if share == .all { return .float }
     switch step.operation {
     case .layerNorm(let layer, let source, let target):
       guard let reader = binding.precision.readers(of: layer).first else {
@@ -97,8 +97,10 @@ private struct Binder {
       defer { ready[target] = nil }
       return .rows(try quantization(of: source, product) + [.multiply(product)], of: step.rows)
     case .gatedLinear(let source, let target):
-      defer { ready[target] = nil }
-      return .rows(try gatedPair(step.block ?? 0, source, target), of: step.rows)
+      defer { ready = share == .none ? ready.filter { $0.key != target } : [:] }
+      let operations = try gatedPair(step.block ?? 0, share, source, target)
+      return share == .none
+        ? .rows(operations, of: step.rows) : .floatThenRows(operations, of: step.rows)
     case .rotate:
       rotates = true
       return .rows([], of: step.rows)
@@ -140,26 +142,21 @@ private struct Binder {
     ]
   }
 
-  /// The products of a gated network, one of them perhaps in float.
+  /// The products of a gated network but for that which the float engine did.
   private mutating func gatedPair(
-    _ block: Int, _ source: Slot, _ target: Slot
+    _ block: Int, _ share: FloatDuty.Share, _ source: Slot, _ target: Slot
   ) throws(DeclipError) -> [RowOperation] {
     var operations: [RowOperation] = []
-    for (layer, result) in [(BlockLayer.gate, Int8Product.Result.store), (.up, .gate)] {
-      if weights.hasMatrix(.block(.vision, index: block, layer, .weight)) {
-        let product = try product(.block(block, layer), source, target, result)
-        operations += try quantization(of: source, product) + [.multiply(product)]
-        continue
-      }
-      let isGate = layer == .gate
+    for (layer, result, done) in [
+      (BlockLayer.gate, Int8Product.Result.store, FloatDuty.Share.gate), (.up, .gate, .up),
+    ] where share != done {
+      let product = try product(.block(block, layer), source, target, result)
+      operations += try quantization(of: source, product) + [.multiply(product)]
+    }
+    if share == .up {
       operations.append(
-        .multiplyInFloat(
-          FloatRowProduct(
-            weight: try weights.floats.pointer(.block(.vision, index: block, layer, .weight)),
-            bias: weights.floats.optionalPointer(.block(.vision, index: block, layer, .bias)),
-            source: try floats(source), target: try floats(isGate ? target : .gateOperand),
-            inputs: plan.width(of: source), outputs: plan.width(of: target),
-            gate: isGate ? nil : try floats(target))))
+        .gate(
+          try floats(target), with: try floats(.gateOperand), columns: plan.width(of: target)))
     }
     return operations
   }

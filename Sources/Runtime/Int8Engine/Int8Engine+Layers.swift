@@ -16,7 +16,12 @@ extension Int8Engine {
     case .normalize(let step): normalize(step, rows, in: block)
     case .quantize(let step): quantize(step, rows, in: block)
     case .multiply(let product): multiply(product, rows, in: block)
-    case .multiplyInFloat(let product): multiply(product, rows, in: block)
+    case .gate(let target, let operand, let columns):
+      guard !rows.isEmpty else { return }
+      let (target, operand) = (target.matrix(in: block), operand.matrix(in: block))
+      kernels.floats.silu_multiply(
+        target.row(rows.lowerBound), target.stride, operand.row(rows.lowerBound), operand.stride,
+        rows.count, columns)
     }
   }
 
@@ -61,23 +66,6 @@ extension Int8Engine {
       product.source.row(rows.lowerBound, in: block), product.source.stride, layer.packed,
       rows.count, layer.outputs, layer.inputs, layer.range, 0,
       (layer.outputs + panel - 1) / panel, &epilogue, target.row(rows.lowerBound), target.stride)
-  }
-
-  private func multiply(_ product: FloatRowProduct, _ rows: Range<Int>, in block: RowBlock) {
-    guard !rows.isEmpty else { return }
-    let source = product.source.matrix(in: block)
-    let target = product.target.matrix(in: block)
-    let first = rows.lowerBound
-    BLAS.multiply(
-      m: rows.count, n: product.outputs, k: product.inputs, source.row(first),
-      stride: source.stride, product.weight, stride: product.inputs, isTransposed: true, beta: 0,
-      target.row(first), stride: target.stride)
-    if let bias = product.bias {
-      kernels.floats.add_bias(target.row(first), target.stride, bias, rows.count, product.outputs)
-    }
-    guard let gate = product.gate?.matrix(in: block) else { return }
-    kernels.floats.silu_multiply(
-      gate.row(first), gate.stride, target.row(first), target.stride, rows.count, product.outputs)
   }
 }
 

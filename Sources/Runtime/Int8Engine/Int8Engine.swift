@@ -64,7 +64,9 @@ public final class Int8Engine: VisionEngine {
     layout = binding.layout
     float = try FloatEngine(
       plan: plan, weights: weights.floats, pool: pool, kernels: kernels,
-      computes: binding.precision.isFloat, places: { !binding.isLocal($0) })
+      duty: FloatDuty(
+        share: binding.precision.floatShare, places: { !binding.isLocal($0) },
+        phases: binding.precision.phases(of: plan), parts: Self.floatParts))
     work = try binding.work(float)
     blockCount = RowBlock.count(rows: plan.rows, threads: pool.threads)
     blockMemory = try RowMemory(layout, threads: pool.threads)
@@ -79,6 +81,9 @@ public final class Int8Engine: VisionEngine {
     clocks = try AlignedMemory(count: pool.threads * aligned(8 * plan.steps.count))
     durations = Array(repeating: 0, count: plan.steps.count)
   }
+
+  /// The parts that products in float are cut into, whatever the number of threads.
+  private static let floatParts = 4
 
   private static func check(_ plan: Plan) throws(DeclipError) {
     guard plan.tower == .vision else {
@@ -109,7 +114,7 @@ public final class Int8Engine: VisionEngine {
         performRows(step..<end, memory: blockMemory)
         step = end
       } else {
-        perform(step)
+        perform(step, memory: blockMemory)
         step += 1
       }
     }
@@ -122,14 +127,17 @@ public final class Int8Engine: VisionEngine {
     return end
   }
 
-  /// Does a step that is not one on rows.
-  private func perform(_ step: Int) {
+  /// Does a step that is not one on rows alone.
+  private func perform(_ step: Int, memory: RowMemory) {
     let start = clock_gettime_nsec()
-    if case .attend = work[step] {
+    switch work[step] {
+    case .attend:
       current = .attention(step)
       pool.run(self, jobs: plan.transformer.heads)
-    } else {
+    case .floatThenRows:
       float.perform(step)
+      performRows(step..<step + 1, memory: memory)
+    case .float, .rows: float.perform(step)
     }
     durations[step] = clock_gettime_nsec() - start
   }
@@ -166,7 +174,7 @@ extension Int8Engine: ParallelTask {
       let clock = clock(worker)
       var start = clock_gettime_nsec()
       for step in steps {
-        guard case .rows(let operations, let rows) = work[step] else { continue }
+        guard let (operations, rows) = work[step].rowOperations else { continue }
         for operation in operations { perform(operation, rows, in: block) }
         let end = clock_gettime_nsec()
         clock[step] += end - start
@@ -195,7 +203,7 @@ extension Int8Engine {
         if case .rows = work[step] {
           performRows(step..<step + 1, memory: memory)
         } else {
-          perform(step)
+          perform(step, memory: memory)
         }
         observe(step)
       }
@@ -204,7 +212,7 @@ extension Int8Engine {
 
   /// The rows that a step of the run in progress has just made, bytes turned back into floats.
   public func rows(madeBy step: Int) -> [Float]? {
-    guard case .rows(let operations, _) = work[step], let memory = wholeMemory else {
+    guard let (operations, _) = work[step].rowOperations, let memory = wholeMemory else {
       return float.rows(madeBy: step)
     }
     let block = memory.block(0..<plan.rows, worker: 0)
@@ -219,8 +227,8 @@ extension Int8Engine {
     case .multiply(let product):
       let matrix = product.target.matrix(in: block)
       return plan.steps[step].target.map { values(matrix, rows, $0) }
-    case .multiplyInFloat(let product):
-      let matrix = (product.gate ?? product.target).matrix(in: block)
+    case .gate(let target, _, _):
+      let matrix = target.matrix(in: block)
       return plan.steps[step].target.map { values(matrix, rows, $0) }
     }
   }

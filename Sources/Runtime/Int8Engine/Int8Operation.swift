@@ -7,8 +7,21 @@ enum Int8Work {
   /// Operations on a set of rows of tokens, one after the other for each block of rows; none where
   /// the step is done within another.
   case rows([RowOperation], of: RowSet)
+  /// The same behind a part that is left to the float engine.
+  case floatThenRows([RowOperation], of: RowSet)
   /// Attention by products of integers, one job for each head.
   case attend(Int8Attention)
+}
+
+extension Int8Work {
+  /// The operations on rows and the rows; nil where there are none.
+  var rowOperations: ([RowOperation], RowSet)? {
+    switch self {
+    case .rows(let operations, let rows), .floatThenRows(let operations, let rows):
+      (operations, rows)
+    case .float, .attend: nil
+    }
+  }
 }
 
 /// An operation of a step on rows of tokens, bound to the places of its operands.
@@ -21,8 +34,8 @@ enum RowOperation {
   case quantize(Int8Quantization)
   /// A product of quantised rows.
   case multiply(Int8Product)
-  /// A product of rows of floats, where one layer of a gated pair is not quantised.
-  case multiplyInFloat(FloatRowProduct)
+  /// Rows that become `silu` of themselves times those of a product that was computed in float.
+  case gate(FloatRows, with: FloatRows, columns: Int)
 }
 
 struct Int8Normalization {
@@ -57,18 +70,6 @@ struct Int8Product {
     /// Multiplies `silu` of what the target holds, the gate of a gated network.
     case gate
   }
-}
-
-/// `target = source weight^T + bias`.
-struct FloatRowProduct {
-  let weight: UnsafePointer<Float>
-  let bias: UnsafePointer<Float>?
-  let source: FloatRows
-  let target: FloatRows
-  let inputs: Int
-  let outputs: Int
-  /// Rows that become `silu` of themselves times the product, where it is that of a gated pair.
-  let gate: FloatRows?
 }
 
 struct Int8Attention {

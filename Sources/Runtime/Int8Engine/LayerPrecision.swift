@@ -11,19 +11,42 @@ struct LayerPrecision {
     roles = plan.roles
   }
 
-  /// Whether the float engine does a step: what feeds no product, layers that the model has in
-  /// floats, and the head, a hundredth of the work that would cost most of the fidelity.
-  func isFloat(_ step: Step) -> Bool {
+  /// What the float engine does of a step: all of what feeds no product, of layers that the model
+  /// has in floats, and of the head, a hundredth of the work that would cost most of the fidelity.
+  func floatShare(of step: Step) -> FloatDuty.Share {
     switch step.operation {
-    case .embedTokens, .copy, .gatherEnds: true
-    case .embedPatches: !weights.hasMatrix(.patchEmbedding(.weight))
-    case .linear(let layer, _, _, _, _): !weights.hasMatrix(layer.role(.vision, .weight))
-    case .gatedLinear: !gatedPair(step).contains(where: weights.hasMatrix)
+    case .embedTokens, .copy, .gatherEnds: .all
+    case .embedPatches: weights.hasMatrix(.patchEmbedding(.weight)) ? .none : .all
+    case .linear(let layer, _, _, _, _):
+      weights.hasMatrix(layer.role(.vision, .weight)) ? .none : .all
+    case .gatedLinear:
+      switch (isInt8(.gate, step), isInt8(.up, step)) {
+      case (true, true): .none
+      case (false, true): .gate
+      case (true, false): .up
+      case (false, false): .all
+      }
     // Layers in int8 that read the same rows as one in float quantise what the norm leaves.
     case .layerNorm(let layer, _, _):
-      !layer.isInBlock || !readers(of: layer).allSatisfy(weights.hasMatrix)
-    case .rotate, .attend: false
+      layer.isInBlock && readers(of: layer).allSatisfy(weights.hasMatrix) ? .none : .all
+    case .rotate, .attend: .none
     }
+  }
+
+  /// The steps that are done together for some rows before others, by a number for every step.
+  func phases(of plan: Plan) -> [Int] {
+    var phases: [Int] = []
+    var isOpen = false
+    for step in plan.steps {
+      let isOnRows = floatShare(of: step) == .none && step.kind != .attention
+      phases.append((phases.last ?? 0) + (isOnRows && isOpen ? 0 : 1))
+      isOpen = isOnRows
+    }
+    return phases
+  }
+
+  private func isInt8(_ layer: BlockLayer, _ step: Step) -> Bool {
+    weights.hasMatrix(.block(.vision, index: step.block ?? 0, layer, .weight))
   }
 
   /// The weights that the plan multiplies the rows of a block's norm by.
@@ -37,10 +60,5 @@ struct LayerPrecision {
       default: [.down]
       }
     return layers.map { .block(.vision, index: index, $0, .weight) }.filter(roles.contains)
-  }
-
-  /// The weights of a gated network's first layers.
-  func gatedPair(_ step: Step) -> [TensorRole] {
-    [BlockLayer.gate, .up].map { .block(.vision, index: step.block ?? 0, $0, .weight) }
   }
 }
