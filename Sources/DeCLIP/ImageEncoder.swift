@@ -47,12 +47,12 @@ public final class ImageEncoder {
   private static let mostEngines = 4
 
   /// Makes an encoder; weights are read with the first picture. Without an engine named it is the
-  /// one that suits the file, `Model.suitedEngine`.
+  /// one that suits the file, `Model.preferredEngine`.
   public init(
     _ model: Model, mode: DenseMode, outputs: Set<VisionOutput>, engine kind: EngineKind? = nil,
     pool: WorkerPool
   ) throws(DeclipError) {
-    self.kind = kind ?? model.suitedEngine
+    self.kind = kind ?? model.preferredEngine
     self.model = model
     self.mode = mode
     self.outputs = outputs

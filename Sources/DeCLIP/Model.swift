@@ -20,9 +20,6 @@ public final class Model: Sendable {
     architecture = container.architecture
   }
 
-  /// What the vision tower is best computed with: int8 where the file says how, else float.
-  public var suitedEngine: EngineKind { container.quantization == nil ? .float : .int8 }
-
   /// The side of the square input that the model was trained on, in pixels; the longer side where
   /// the trained grid is not square.
   public var nativeSize: Int {

@@ -8,5 +8,5 @@ struct DeclipQuant: ParsableCommand {
     commandName: "declip-quant",
     abstract: "Quantise .declip models and see what it costs.",
     version: DeclipVersion.current,
-    subcommands: [Evaluate.self, Report.self])
+    subcommands: [Calibrate.self, Evaluate.self, Report.self])
 }

@@ -103,7 +103,7 @@ import Vision
     }
     // The file names an engine, and the float engine takes it too.
     let model = try DeCLIP.Model(path: path)
-    #expect(model.suitedEngine == .int8)
+    #expect(model.preferredEngine == .int8)
     let float = try walk(file, input, int8: false).features
     let int8 = try walk(file, input).features
     #expect(cosine(float, int8, checkpoint) > 0.997)

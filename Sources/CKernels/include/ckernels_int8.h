@@ -119,7 +119,9 @@ typedef struct declip_int8_rows {
 
 enum {
     // Queries and keys of `declip_int8_attention` hold magnitudes up to one of these: signed bytes,
-    // or words of 13 bits for half the speed and a thirtieth of the error.
+    // or words of 13 bits for half the speed and a thirtieth of the error. Any limit between them
+    // will do; with more than 128 channels the largest must be such that size * limit^2 fits into 32
+    // bits.
     DECLIP_INT8_SCORES_NARROW = 127,
     DECLIP_INT8_SCORES_WIDE = 4095,
     // The largest magnitude of a value, and the weight of the key that scores highest in a chunk of

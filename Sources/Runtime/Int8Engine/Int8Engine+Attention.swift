@@ -69,13 +69,14 @@ extension Int8Engine {
     // Where one projection is compared with itself, scores spread further than bytes tell apart;
     // of the network's last aggregation nothing is given away.
     let isWide = attention.isDecoupled
-    let keyLimit = Int32(isWide ? DECLIP_INT8_SCORES_WIDE : DECLIP_INT8_SCORES_NARROW)
     let valueLimit =
       isWide || kernels.attention.narrow_values_are_fast == 0
       ? Int32(DECLIP_INT8_VALUES_WIDE) : Int32(DECLIP_INT8_VALUES_NARROW)
     pack(attention.value, head, valueLimit, worker)
     for (index, product) in attention.products.enumerated() {
       let size = product.right.count * layout.headSize
+      let keyLimit =
+        isWide ? Self.wideLimit(channels: size) : Int32(DECLIP_INT8_SCORES_NARROW)
       let keys = scratch.pointer(worker, layout.keys, as: Int16.self)
       let keyScales = scratch.pointer(worker, layout.keyScales, as: Float.self)
       quantize(product.right, head, attention.rotates, keyLimit, keys, keyScales, worker)
@@ -101,6 +102,12 @@ extension Int8Engine {
         scratch.pointer(worker, layout.kernel, as: UInt8.self))
       store(output, rows, attention.target, head, adds: index > 0)
     }
+  }
+
+  /// The largest magnitude of words whose products over `channels` channels add up in 32 bits.
+  private static func wideLimit(channels: Int) -> Int32 {
+    let exact = (Double(Int32.max) / Double(channels)).squareRoot().rounded(.down)
+    return min(Int32(DECLIP_INT8_SCORES_WIDE), Int32(exact))
   }
 
   private func store(
