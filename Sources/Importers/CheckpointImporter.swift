@@ -90,7 +90,7 @@ public enum CheckpointImporter {
     case .unsupported(let format, let remedy):
       throw DeclipError(
         .badData, "is \(format), which cannot be read", file: path,
-        expected: "a safetensors or PyTorch file", remedy: remedy)
+        expected: "an ONNX, safetensors or PyTorch file", remedy: remedy)
     }
   }
 
@@ -101,7 +101,7 @@ public enum CheckpointImporter {
     }
     throw DeclipError(
       .missingInput, "holds no checkpoint under a usual name", file: folder,
-      expected: usualNames.dropLast().joined(separator: ", "),
+      expected: usualNames.joined(separator: ", "),
       remedy: "name the checkpoint file itself")
   }
 

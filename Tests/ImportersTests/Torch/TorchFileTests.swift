@@ -107,8 +107,8 @@ import Testing
   @Test func otherKindsOfFilesAreRefusedWithAdvice() throws {
     let legacy = golden("torch/legacy.pt")
     expectError(
-      "\(legacy): is a PyTorch file as written before version 1.6, which cannot be read, expected a"
-        + " safetensors or PyTorch file; save it again with torch.save(torch.load(path), path)"
+      "\(legacy): is a PyTorch file as written before version 1.6, which cannot be read, expected an"
+        + " ONNX, safetensors or PyTorch file; save it again with torch.save(torch.load(path), path)"
     ) { try CheckpointImporter.read(path: legacy) }
     let script = golden("torch/script.pt")
     expectError(
@@ -126,7 +126,7 @@ import Testing
     let archive = try folder.write("old.pth", tar)
     expectError(
       "\(archive): is a PyTorch file as written before version 1.6, which cannot be read, expected"
-        + " a safetensors or PyTorch file; save it again with torch.save(torch.load(path), path)"
+        + " an ONNX, safetensors or PyTorch file; save it again with torch.save(torch.load(path), path)"
     ) { try CheckpointImporter.read(path: archive) }
   }
 
