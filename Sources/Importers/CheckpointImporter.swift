@@ -43,6 +43,7 @@ public enum CheckpointImporter {
     // Digests read every page, which is cheapest in memory while there is nothing else in it.
     let provenance = provenance(of: source)
     var (checkpoint, reference) = try ONNXImporter.read(model, options: options)
+    try checkSize(of: checkpoint, source)
     checkpoint.provenance.merge(provenance) { first, _ in first }
     try addTokenizer(to: &checkpoint, source, options, usesNamedPadToken: false)
     return (checkpoint, reference)
@@ -52,10 +53,29 @@ public enum CheckpointImporter {
     _ source: CheckpointSource, options: ImportOptions
   ) throws(DeclipError) -> Checkpoint {
     var (checkpoint, layout) = try FamilyRecognition.read(source, options: options)
+    try checkSize(of: checkpoint, source)
     checkpoint.provenance.merge(provenance(of: source)) { first, _ in first }
     try addTokenizer(
       to: &checkpoint, source, options, usesNamedPadToken: layout.usesNamedPadToken)
     return checkpoint
+  }
+
+  /// Throws where the tensors hold far more than the files: views that repeat the same bytes cost
+  /// nothing here, but whoever computes with them or writes them would pay.
+  private static func checkSize(
+    of checkpoint: Checkpoint, _ source: CheckpointSource
+  ) throws(DeclipError) {
+    let files = source.files.reduce(0) { $0 + $1.bytes.count }
+    let content = MemoryBudget(fileSize: files)
+    for tensor in checkpoint.tensors.values {
+      do {
+        try content.take(tensor.bytes.count)
+      } catch {
+        throw DeclipError(
+          .badData, "its tensors together are far larger than the \(files) bytes that hold them",
+          expected: "tensors of their own bytes", remedy: "save copies instead of views")
+      }
+    }
   }
 
   private static func addTokenizer(

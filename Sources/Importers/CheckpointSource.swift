@@ -1,3 +1,4 @@
+import Files
 import Model
 
 /// One tensor of a foreign file, under its foreign name.
@@ -23,6 +24,10 @@ public struct SourceTensor: Sendable {
     self.shape = shape
     self.bytes = bytes
   }
+
+  /// What a tensor costs beside its elements: itself, its shape, and its place in the tables that
+  /// are made of a checkpoint's tensors.
+  static let cost = 1024
 
   /// The tensor as a value; nil for an element type that this project does not have.
   public var tensor: Tensor? {
@@ -51,4 +56,6 @@ public struct CheckpointSource: Sendable {
   public let tensors: [SourceTensor]
   /// Free-form entries that the file carries.
   public let metadata: [String: String]
+  /// What reading the checkpoint may still take.
+  let budget: MemoryBudget
 }

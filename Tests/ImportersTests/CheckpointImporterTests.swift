@@ -1,3 +1,4 @@
+import Files
 import Testing
 
 @testable import Importers
@@ -46,6 +47,38 @@ import Testing
     expectError(
       "\(path): is a GGUF file, which cannot be read, expected an ONNX, safetensors or PyTorch"
         + " file; save its weights with safetensors.torch.save_file and convert that file"
+    ) { try CheckpointImporter.read(path: path) }
+  }
+
+  /// Views cost nothing until someone writes them or computes with them.
+  @Test func tensorsThatShareTheirBytesMayNotFillTheMemory() throws {
+    var architecture = Architecture.smallCLIP
+    architecture.text = nil
+    architecture.vision.transformer.width = 1024
+    architecture.vision.transformer.heads = 16
+    architecture.vision.transformer.hiddenSize = 4096
+    architecture.vision.transformer.layers = 24
+    let layout = OpenCLIP(text: .plain)
+    var items: [(String, [UInt8])] = []
+    for specification in architecture.tensors {
+      let origin = layout.origin(of: specification.role)
+      guard !items.contains(where: { $0.0 == origin.name }) else { continue }
+      let shape = origin.foreignShape(of: specification.shape)
+      let strides = shape.indices.map { shape[($0 + 1)...].reduce(1, *) }
+      items.append(
+        (
+          origin.name,
+          PickleWriter.tensor(PickleWriter.storage(count: 1 << 22), shape, strides: strides)
+        ))
+    }
+    let pickle = PickleWriter.dictionary(items) + PickleWriter.stop
+    let path = try folder.write(
+      "model.pt",
+      torchArchive(pickle: pickle, storages: ["0": [UInt8](repeating: 0, count: 4 << 22)]))
+    let size = try MappedFile(path: path).bytes.count
+    expectError(
+      "\(path): its tensors together are far larger than the \(size) bytes that hold them, expected "
+        + "tensors of their own bytes; save copies instead of views"
     ) { try CheckpointImporter.read(path: path) }
   }
 

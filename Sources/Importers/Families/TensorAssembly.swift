@@ -8,6 +8,8 @@ struct TensorAssembly {
   private let architecture: Architecture
   private let specifications: [TensorSpecification]
   private let surplus: [String]
+  /// The most tensors that a sentence or an error lists.
+  private static let mostNames = 1000
 
   init(model: ForeignModel, layout: any FamilyLayout, architecture: Architecture) {
     self.model = model
@@ -30,9 +32,10 @@ struct TensorAssembly {
   /// A sentence naming the tensors that nothing asks for, nil without any.
   var surplusWarning: String? {
     guard !surplus.isEmpty else { return nil }
-    let names = surplus.map { quoted($0) }.joined(separator: ", ")
+    let names = surplus.prefix(Self.mostNames).map { quoted($0) }.joined(separator: ", ")
     return "\(surplus.count) \(surplus.count == 1 ? "tensor is" : "tensors are")"
       + " not part of the model and left out: \(names)"
+      + (surplus.count > Self.mostNames ? " and so on" : "")
   }
 
   /// Every tensor of the architecture by role, fused ones taken apart without a copy.
@@ -52,6 +55,9 @@ struct TensorAssembly {
         continue
       }
       let stored = model[origin.name]?.tensor?.reshaped(foreignShape)
+      if origin.form == .transposed, let count = stored?.bytes.count {
+        try model.source.budget.take(count, place: quoted(origin.name))
+      }
       guard let tensor = stored.flatMap({ origin.canonical($0, shape: specification.shape) })
       else {
         throw DeclipError(
@@ -60,8 +66,9 @@ struct TensorAssembly {
       }
       tensors[specification.role] = tensor
     }
-    faults += surplus.filter(isInsideBlock).map {
-      Fault(.unknownLayer, "\(quoted($0)) is a layer of a block that the layout does not know")
+    faults += surplus.filter(isInsideBlock).enumerated().map { index, name in
+      let text = "\(quoted(name)) is a layer of a block that the layout does not know"
+      return Fault(.unknownLayer, index < Self.mostNames ? text : "")
     }
     guard faults.isEmpty else { throw mismatch(faults) }
     return tensors
@@ -95,7 +102,9 @@ struct TensorAssembly {
       let count = faults.count { $0.kind == kind }
       return count == 0 ? nil : kind.described(count)
     }
-    let lines = faults.map { "\n  " + $0.text }.joined()
+    let lines =
+      faults.prefix(Self.mostNames).map { "\n  " + $0.text }.joined()
+      + (faults.count > Self.mostNames ? "\n  and so on" : "")
     return DeclipError(
       .badData,
       "the tensors do not fit the \(layout.name) layout: \(counts.joined(separator: ", "))."

@@ -45,10 +45,14 @@ extension JSON {
   /// Parses a whole JSON document that starts `fileOffset` bytes into its file.
   ///
   /// Throws `badData` with the offset for invalid UTF-8, for anything RFC 8259 does not allow,
-  /// for a key that occurs twice in an object, and beyond the limits of `JSONParser`.
-  static func parse(_ bytes: ByteView, fileOffset: UInt64 = 0) throws(DeclipError) -> JSON {
-    try bytes.withUnsafeBytes { bytes throws(DeclipError) in
-      var parser = JSONParser(bytes: bytes, fileOffset: fileOffset)
+  /// for a key that occurs twice in an object, for deep nesting, and for more than `budget`
+  /// allows, by default that of the document alone.
+  static func parse(
+    _ bytes: ByteView, fileOffset: UInt64 = 0, budget: MemoryBudget? = nil
+  ) throws(DeclipError) -> JSON {
+    let budget = budget ?? MemoryBudget(fileSize: bytes.count)
+    return try bytes.withUnsafeBytes { bytes throws(DeclipError) in
+      var parser = JSONParser(bytes: bytes, fileOffset: fileOffset, budget: budget)
       return try parser.document()
     }
   }

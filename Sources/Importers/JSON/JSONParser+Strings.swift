@@ -9,6 +9,8 @@ extension JSONParser {
       switch byte {
       case UInt8(ascii: "\""):
         defer { position += 1 }
+        // Longer texts lie in memory of their own, shorter ones in the value.
+        if position - start > 15 { try take(position - start + 32) }
         return text(start..<position)
       case UInt8(ascii: "\\"): return try escapedString(from: start)
       case 0..<0x20: throw unexpected("no control character in a string")
@@ -20,7 +22,12 @@ extension JSONParser {
 
   /// The rest of a string with escapes; `start` is where the string began.
   private mutating func escapedString(from start: Int) throws(DeclipError) -> String {
-    var result = Array(bytes[start..<position])
+    // Escapes only shorten: room for the whole is enough, and twice that for the text beside it.
+    let end = closingQuote()
+    try take(2 * (end - start) + 64)
+    var result: [UInt8] = []
+    result.reserveCapacity(end - start)
+    result += bytes[start..<position]
     while let byte = peek {
       switch byte {
       case UInt8(ascii: "\""):
@@ -34,6 +41,15 @@ extension JSONParser {
       }
     }
     throw unexpected("the end of a string")
+  }
+
+  /// The place of the quote that ends the string, or the end of the document.
+  private func closingQuote() -> Int {
+    var place = position
+    while place < bytes.count, bytes[place] != UInt8(ascii: "\"") {
+      place += bytes[place] == UInt8(ascii: "\\") ? 2 : 1
+    }
+    return min(place, bytes.count)
   }
 
   private mutating func appendEscape(to result: inout [UInt8]) throws(DeclipError) {

@@ -1,21 +1,28 @@
+import Files
 import Model
 
 /// A strict recursive-descent parser of RFC 8259 over untrusted bytes.
 struct JSONParser {
   /// The deepest nesting of arrays and objects.
   static let largestDepth = 64
-  /// The most values in a document; bounds the memory that a hostile document can claim.
-  static let largestCount = 8_000_000
+  /// What a value costs, as an element of an array that grows by doubling.
+  private static let valueCost = 128
+  /// What a member costs beside its value: its place in the object and in a table of keys, and
+  /// once more in what is made of the object.
+  private static let memberCost = 320
+  /// What an array or object costs that is not empty.
+  private static let collectionCost = 64
 
   let bytes: UnsafeRawBufferPointer
   let fileOffset: UInt64
   var position = 0
   private var depth = 0
-  private var count = 0
+  private let budget: MemoryBudget
 
-  init(bytes: UnsafeRawBufferPointer, fileOffset: UInt64) {
+  init(bytes: UnsafeRawBufferPointer, fileOffset: UInt64, budget: MemoryBudget) {
     self.bytes = bytes
     self.fileOffset = fileOffset
+    self.budget = budget
   }
 
   /// The whole document: one value and nothing after it but white space.
@@ -31,11 +38,7 @@ struct JSONParser {
   }
 
   private mutating func value() throws(DeclipError) -> JSON {
-    count += 1
-    guard count <= Self.largestCount else {
-      throw DeclipError(
-        .badData, "JSON of more than \(Self.largestCount) values", offset: here)
-    }
+    try take(Self.valueCost)
     let start = here
     switch peek {
     case UInt8(ascii: "{"): return JSON(value: .object(try object()), offset: start)
@@ -66,6 +69,7 @@ struct JSONParser {
     var values: [JSON] = []
     skipSpace()
     if take("]") { return values }
+    try take(Self.collectionCost)
     while true {
       skipSpace()
       values.append(try value())
@@ -82,10 +86,12 @@ struct JSONParser {
     var places: [ByteString: Int] = [:]
     skipSpace()
     if take("}") { return JSON.Object(members: [], places: [:]) }
+    try take(Self.collectionCost)
     while true {
       skipSpace()
       guard peek == UInt8(ascii: "\"") else { throw unexpected("a key in quotes") }
       let start = here
+      try take(Self.memberCost)
       let key = try string()
       try register(key, at: start, after: members, in: &places)
       skipSpace()
@@ -128,6 +134,17 @@ struct JSONParser {
 }
 
 extension JSONParser {
+  /// Takes bytes from the budget.
+  func take(_ bytes: Int) throws(DeclipError) {
+    do {
+      try budget.take(bytes)
+    } catch {
+      var error = error
+      error.offset = here
+      throw error
+    }
+  }
+
   private mutating func number() throws(DeclipError) -> JSON.Value {
     let start = position
     let isNegative = take("-")
@@ -161,6 +178,7 @@ extension JSONParser {
       return .integer(isNegative ? magnitude : -magnitude)
     }
     let spelling = UnsafeRawBufferPointer(rebasing: bytes[start..<position])
+    try take(spelling.count)
     return .number(spelling: String(decoding: spelling, as: UTF8.self))
   }
 

@@ -26,6 +26,10 @@ struct AttentionProbe {
       case .softmax(let node), .fused(let node): node
       }
     }
+
+    var isFused: Bool {
+      if case .fused = self { true } else { false }
+    }
   }
 
   let graph: TracedGraph
@@ -34,10 +38,42 @@ struct AttentionProbe {
   /// The size of a token.
   let width: Int
   let sources: [AttentionSource]
+  /// The nodes of the block's attention.
+  let between: [Node]
   /// Whether rows lie `[tokens, batch]` instead of `[batch, tokens]`.
   let isTokensFirst: Bool
   /// What errors call the block.
   let place: String
+
+  /// A probe; throws `badData` where there are not enough tokens to tell anything from, or where a
+  /// projection has not a row for each.
+  init(
+    graph: TracedGraph, tokens: Int, width: Int, sources: [AttentionSource], between: [Node],
+    isTokensFirst: Bool, place: String
+  ) throws(DeclipError) {
+    guard tokens >= 3 else {
+      throw DeclipError(
+        .badData, "the graph was traced with \(tokens) tokens", place: place,
+        expected: "3 or more", remedy: "export with a larger input")
+    }
+    for source in sources {
+      let shape = graph.shapes[source.layer.output] ?? []
+      guard shape.last == source.layer.outputs, graph.count(source.layer.output) > 0,
+        shape.dropLast().reduce(1, *) % tokens == 0
+      else {
+        throw DeclipError(
+          .badData, "\(source.layer.node.place) gives the extents \(shape)", place: place,
+          expected: "a row of \(source.layer.outputs) for each of \(tokens) tokens")
+      }
+    }
+    self.graph = graph
+    self.tokens = tokens
+    self.width = width
+    self.sources = sources
+    self.between = between
+    self.isTokensFirst = isTokensFirst
+    self.place = place
+  }
 
   /// A token's row that is put into a projection; everything else is 0.
   struct Impulse {
@@ -52,29 +88,29 @@ struct AttentionProbe {
     let tokens: Int
     let values: [Float]
 
+    /// The score of two tokens; not a number where there is none: extents may depend on values.
     subscript(head: Int, row: Int, column: Int) -> Float {
-      values[(head * tokens + row) * tokens + column]
+      head < heads ? values[(head * tokens + row) * tokens + column] : .nan
     }
   }
 
   /// The projections with impulses in the first sequence, as values of the graph.
   func values(_ impulses: [Impulse]) throws(DeclipError) -> [String: Value] {
-    var values: [String: Value] = [:]
+    var rows: [String: [Float]] = [:]
     for source in sources {
       let name = source.layer.output
-      guard values[name] == nil, let shape = graph.shapes[name] else { continue }
-      values[name] = Value([Float](repeating: 0, count: shape.reduce(1, *)), shape: shape)
+      rows[name] = [Float](repeating: 0, count: graph.count(name))
     }
     for impulse in impulses {
       let source = sources[impulse.source]
-      guard let shape = values[source.layer.output]?.shape,
-        var floats = values[source.layer.output]?.floats, let size = shape.last
-      else { continue }
+      guard let shape = graph.shapes[source.layer.output], let size = shape.last else { continue }
       let start = rowIndex(impulse.token, shape) * size + source.columns.lowerBound
-      for (column, value) in impulse.row.enumerated() { floats[start + column] = value }
-      values[source.layer.output] = Value(floats, shape: shape)
+      for (column, value) in impulse.row.enumerated() {
+        rows[source.layer.output]?[start + column] = value
+      }
     }
-    return values
+    return Dictionary(
+      uniqueKeysWithValues: rows.map { ($0, Value($1, shape: graph.shapes[$0] ?? [])) })
   }
 
   /// The place of a token of the first sequence among the rows of a value.
@@ -123,7 +159,7 @@ struct AttentionProbe {
         expected: "\(tokens) x \(tokens) for each head")
     }
     let batch = value.shape.count == 4 ? value.shape[0] : self.batch
-    let heads = floats.count / (tokens * tokens * max(batch, 1))
+    let heads = min(floats.count / (tokens * tokens * max(batch, 1)), width)
     return Scores(
       heads: heads, tokens: tokens, values: Array(floats[..<(heads * tokens * tokens)]))
   }
@@ -137,7 +173,7 @@ struct AttentionProbe {
   private func heads(
     _ value: Value, _ node: Node, _ attribute: String
   ) -> (count: Int, size: Int, values: [Float])? {
-    guard let floats = value.floats else { return nil }
+    guard let floats = value.floats, value.shape.first ?? 0 > 0 else { return nil }
     if value.shape.count == 4, value.shape[2] == tokens {
       let (count, size) = (value.shape[1], value.shape[3])
       return (count, size, Array(floats[..<(count * tokens * size)]))
@@ -226,7 +262,10 @@ struct AttentionProbe {
         }
       }
     }
-    return scale ?? 1
+    guard let scale, scale.isFinite, scale != 0 else {
+      throw mismatch("its scores do not grow with queries and keys", core.node)
+    }
+    return scale
   }
 
   /// The rotary positions of a core; nil where scores do not depend on positions.
@@ -314,11 +353,11 @@ struct AttentionProbe {
   }
 
   /// Numbers between -1 and 1 without a pattern that heads or rotations could share.
-  private func pattern(_ count: Int, seed: Int) -> [Float] {
+  func pattern(_ count: Int, seed: Int) -> [Float] {
     (0..<count).map { Float(sin(Double(($0 + 1) * (2 * seed + 1)) * 0.618 + Double(seed))) }
   }
 
-  private func mismatch(
+  func mismatch(
     _ problem: String, _ node: Node, expected: String? = nil
   ) -> DeclipError {
     DeclipError(.badData, "\(node.place): \(problem)", place: place, expected: expected)

@@ -90,8 +90,13 @@ struct BlockRecognition {
     return graph.root(other)
   }
 
+  /// The most nodes of a branch; exporters need about a hundred.
+  private static let largestBranch = 1024
+
   /// Every node between `start` and `end`, both roots.
-  private func nodes(from start: String, to end: String) -> [Node] {
+  private func nodes(
+    from start: String, to end: String, _ place: String
+  ) throws(DeclipError) -> [Node] {
     var found: [String: Node] = [:]
     var names: [String] = []
     var open = [end]
@@ -99,6 +104,11 @@ struct BlockRecognition {
       guard graph.root(value) != start, let node = graph.producer(of: value),
         let name = node.outputs.first, found[name] == nil
       else { continue }
+      guard names.count < Self.largestBranch else {
+        throw DeclipError(
+          .badData, "more than \(Self.largestBranch) nodes lead to \(quoted(end))", place: place,
+          expected: "attention or a feed-forward network")
+      }
       found[name] = node
       names.append(name)
       open += node.inputs.filter { !$0.isEmpty && !graph.isConstant($0) }
@@ -117,6 +127,11 @@ struct BlockRecognition {
       let output = nextLayer(behindAttentionFrom: graph.root(norm.output))
     else { return nil }
     let attention = try attention(norm, to: graph.root(output.output), place)
+    guard attention.mode != .vanilla else {
+      throw DeclipError(
+        .badData, "compares queries with keys, but no residual sum follows \(output.node.place)",
+        place: place, expected: "an ordinary block, or a dense mode: qq, kk, vv, csa, all")
+    }
     return (attention, graph.root(output.output))
   }
 
@@ -127,8 +142,10 @@ struct BlockRecognition {
     var seen = Set(values)
     var open = values
     var passedCore = Set<String>()
-    while !open.isEmpty {
-      let value = open.removeFirst()
+    var next = 0
+    while next < open.count {
+      let value = open[next]
+      next += 1
       if passedCore.contains(value), let layer = layers.linears(reading: value).first {
         return layer
       }
@@ -151,7 +168,7 @@ struct BlockRecognition {
   ) throws(DeclipError) -> RecognisedBlock.Attention {
     let start = graph.root(norm.output)
     let (output, innerNorm, aggregate) = try lastLayer(of: "its attention", at: end, place)
-    let between = nodes(from: start, to: aggregate)
+    let between = try nodes(from: start, to: aggregate, place)
     let cores = between.compactMap { node -> AttentionProbe.Core? in
       switch node.operation {
       case "Softmax": .softmax(node)
@@ -167,8 +184,8 @@ struct BlockRecognition {
     let made = Set(between.flatMap(\.outputs))
     let own = layers.linears(reading: start).filter { made.contains($0.node.outputs[0]) }
     let sources = try sources(own, place)
-    let probe = AttentionProbe(
-      graph: graph, tokens: tokens, width: width, sources: sources,
+    let probe = try AttentionProbe(
+      graph: graph, tokens: tokens, width: width, sources: sources, between: between,
       isTokensFirst: isTokensFirst(norm, own), place: place)
     var contents: [Int] = []
     for source in sources.indices
@@ -226,8 +243,9 @@ struct BlockRecognition {
     _ probe: AttentionProbe, _ cores: [AttentionProbe.Core], content: Int,
     parts: (norm: NormLayer, innerNorm: NormLayer?, output: LinearLayer), _ place: String
   ) throws(DeclipError) -> RecognisedBlock.Attention {
-    var pairs: [(query: Int, key: Int)] = []
-    for core in cores { pairs += try probe.pairs(core) }
+    var pairsOfCores: [[(query: Int, key: Int)]] = []
+    for core in cores { pairsOfCores.append(try probe.pairs(core)) }
+    let pairs = pairsOfCores.flatMap(\.self)
     var projections: [BlockLayer: AttentionSource] = [.value: probe.sources[content]]
     let mode: DenseMode
     if cores.count == 1, pairs.count == 1, pairs[0].query != pairs[0].key {
@@ -292,7 +310,7 @@ struct BlockRecognition {
   ) throws(DeclipError) -> RecognisedBlock.FeedForward {
     let start = graph.root(norm.output)
     let (down, innerNorm, hidden) = try lastLayer(of: "its feed-forward network", at: end, place)
-    let made = Set(nodes(from: start, to: hidden).flatMap(\.outputs))
+    let made = Set(try nodes(from: start, to: hidden, place).flatMap(\.outputs))
     let first = layers.linears(reading: start).filter { made.contains($0.node.outputs[0]) }
     let probe = ActivationProbe(graph: graph, place: place)
     guard first.allSatisfy({ $0.inputs == width && $0.outputs == down.inputs }) else {

@@ -13,7 +13,9 @@ enum ONNXImporter {
     }
     return (
       model,
-      CheckpointSource(path: path, format: "onnx", files: files, tensors: [], metadata: [:])
+      CheckpointSource(
+        path: path, format: "onnx", files: files, tensors: [], metadata: [:],
+        budget: model.budget)
     )
   }
 
@@ -162,7 +164,7 @@ private struct Assembly {
         if producer.operation == "Equal", producer.inputs.count == 2,
           let id = producer.inputs.compactMap(graph.scalar).first
         {
-          return Int(id)
+          return Int(exactly: id)
         }
         open = producer.inputs.filter { !$0.isEmpty && !graph.isConstant($0) }
       }

@@ -27,6 +27,10 @@ struct ONNXTensors {
     let matrix = try graph.tensor(layer.weight, shape: stored)
     let rows =
       columns.lowerBound + layer.range.lowerBound..<columns.upperBound + layer.range.lowerBound
+    if layer.isTransposed {
+      try graph.model.budget.take(
+        rows.count, bytes: layer.inputs * matrix.dataType.byteWidth, place: layer.node.place)
+    }
     // Copied, the file's pages are not needed again.
     defer { if layer.isTransposed { matrix.bytes.releasePages() } }
     guard let weight = layer.isTransposed ? matrix.transposed(columns: rows) : matrix.rows(rows)
@@ -50,7 +54,8 @@ struct ONNXTensors {
     } else {
       // Repeated for every sequence of the batch.
       tensors[role] = try makeTensor(
-        Array(try graph.constant(name).prefix(count)), shape: shape, name)
+        Array(try graph.constant(name).prefix(count)), shape: shape, name,
+        budget: graph.model.budget)
     }
   }
 
@@ -58,7 +63,8 @@ struct ONNXTensors {
     _ name: String?, _ places: Range<Int>, of size: Int
   ) throws(DeclipError) -> Tensor {
     guard let name else {
-      return try makeTensor([Float](repeating: 0, count: size), shape: [size], "bias")
+      return try makeTensor(
+        [Float](repeating: 0, count: size), shape: [size], "bias", budget: graph.model.budget)
     }
     let count = graph.count(name)
     guard places.upperBound <= count,
@@ -69,8 +75,9 @@ struct ONNXTensors {
 
   private func scaled(_ tensor: Tensor, by factor: Float) throws(DeclipError) -> Tensor {
     guard abs(factor - 1) > 1e-6 else { return tensor }
-    let values = try floats(tensor)
-    return try makeTensor(values.map { $0 * factor }, shape: tensor.shape, "weight")
+    var values = try floats(tensor)
+    for place in values.indices { values[place] *= factor }
+    return try makeTensor(values, shape: tensor.shape, "weight", budget: graph.model.budget)
   }
 
   private func floats(_ tensor: Tensor) throws(DeclipError) -> [Float] {
@@ -79,6 +86,12 @@ struct ONNXTensors {
     ]
     guard let type = types[tensor.dataType] else {
       throw DeclipError(.badData, "holds \(tensor.dataType.rawValue)", expected: "floating point")
+    }
+    // Widened once here and copied once into the result.
+    guard tensor.elementCount <= graph.model.budget.remaining / 8 else {
+      throw DeclipError(
+        .badData, "has the extents \(tensor.shape)",
+        expected: "at most \(graph.model.budget.remaining / 8) elements for a file of this size")
     }
     let stored = StoredTensor(
       name: "", elementType: type, shape: tensor.shape, bytes: tensor.bytes)

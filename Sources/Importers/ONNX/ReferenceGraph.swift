@@ -9,7 +9,7 @@ public struct ReferenceGraph: Sendable {
   private let textOutput: String?
 
   init(graph: TracedGraph, inputs: TraceInputs, visionOutput: String, textOutput: String?) {
-    interpreter = graph.interpreter
+    interpreter = Interpreter(graph.model)
     self.inputs = inputs
     self.visionOutput = visionOutput
     self.textOutput = textOutput

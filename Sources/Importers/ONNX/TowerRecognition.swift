@@ -35,7 +35,7 @@ struct TowerRecognition {
     let place = "patch embedding"
     guard let convolution = graph.readers(of: pixels, "Conv").first?.node,
       convolution.inputs.count >= 2, graph.isConstant(convolution.inputs[1]),
-      let weight = graph.shapes[convolution.inputs[1]], weight.count == 4,
+      let weight = graph.shapes[convolution.inputs[1]], weight.count == 4, weight[0] > 0,
       let image = graph.shapes[pixels]
     else {
       let reader = graph.readers(of: pixels).first?.node.place ?? "nothing"
@@ -80,8 +80,8 @@ struct TowerRecognition {
       $0.input == 1 && graph.isConstant($0.node.inputs[0])
         && graph.shapes[$0.node.inputs[0]]?.count == 2
     }
-    guard let node = lookup?.node, let table = graph.shapes[node.inputs[0]],
-      let length = graph.shapes[ids]?.last
+    guard let node = lookup?.node, let table = graph.shapes[node.inputs[0]], table[1] > 0,
+      let length = graph.shapes[ids]?.last, length > 0
     else {
       throw DeclipError(
         .badData, "no table is read at '\(ids)'", place: place,
@@ -155,8 +155,10 @@ struct TowerRecognition {
   private func first<Layer>(behind stream: String, _ reading: (String) -> [Layer]) -> Layer? {
     var open = [stream]
     var seen: Set = [stream]
-    while !open.isEmpty {
-      let value = open.removeFirst()
+    var next = 0
+    while next < open.count {
+      let value = open[next]
+      next += 1
       if let layer = reading(value).first { return layer }
       for reader in graph.readers(of: value)
       where Self.choices.contains(reader.node.operation) && reader.input == 0 {

@@ -18,6 +18,12 @@ struct TraceInputs {
   /// Finds out what the inputs of a graph are for.
   init(_ model: ONNXModel) throws(DeclipError) {
     let graph = model.graph
+    guard graph.inputs.count <= Self.mostInputs else {
+      throw DeclipError(
+        .badData, "the graph has \(graph.inputs.count) inputs",
+        expected: "pixels, token ids and their masks, at most \(Self.mostInputs)")
+    }
+    let constants = Self.storedShapes(graph)
     let batch = graph.inputs.compactMap { $0.shape?.first ?? nil }.min() ?? 1
     var pixels: (String, [Int])?
     var tokens: (String, [Int])?
@@ -30,11 +36,11 @@ struct TraceInputs {
       }
       types[input.name] = type
       if type.isFloat, shape.count == 4 {
-        pixels = (input.name, try Self.pixelShape(input, shape, batch, graph))
+        pixels = (input.name, try Self.pixelShape(input, shape, batch, graph, constants))
       } else if !type.isFloat, shape.count == 2 {
-        if let table = Self.embeddingTable(of: input.name, graph) {
+        if let table = Self.embeddingTable(of: input.name, graph, constants) {
           size = table[0]
-          let length = shape[1] ?? Self.contextLength(table, graph)
+          let length = shape[1] ?? Self.contextLength(table, constants)
           guard let length else { throw Self.unknown(input, "of free length") }
           tokens = (input.name, [shape[0] ?? batch, length])
         } else {
@@ -50,6 +56,22 @@ struct TraceInputs {
     self.pixels = pixels.map { ($0.0, $0.1) }
     self.tokens = tokens.map { ($0.0, $0.1) }
     vocabularySize = size
+    let shapes = self.others.map { ($0.name, $0.shape) }
+    for (name, shape) in [pixels, tokens].compactMap({ $0 }) + shapes {
+      // As many bytes as integers take.
+      let limit = model.budget.remaining / 8
+      var count = 1
+      for extent in shape {
+        let (product, overflow) = count.multipliedReportingOverflow(by: max(1, extent))
+        guard extent >= 0, !overflow, product <= limit else {
+          throw DeclipError(
+            .badData, "has the extents \(shape)", place: "input \(quoted(name))",
+            expected: "at most \(limit) elements for a file of this size",
+            remedy: "export with a smaller input")
+        }
+        count = product
+      }
+    }
     pixelType = pixels.flatMap { types[$0.0] } ?? .float32
     tokenType = tokens.flatMap { types[$0.0] } ?? .int64
   }
@@ -91,15 +113,18 @@ struct TraceInputs {
 
   // MARK: Sizes
 
+  private static let mostInputs = 64
+
   /// `[batch, 3, height, width]`, free sides taken from a position table.
   private static func pixelShape(
-    _ input: ValueDescription, _ shape: [Int?], _ batch: Int, _ graph: Graph
+    _ input: ValueDescription, _ shape: [Int?], _ batch: Int, _ graph: Graph,
+    _ constants: [String: [Int]]
   ) throws(DeclipError) -> [Int] {
     guard shape[1] == 3 || shape[1] == nil else {
       throw unknown(input, "of \(shape[1] ?? 0) channels", expected: "[batch, 3, height, width]")
     }
     if let height = shape[2], let width = shape[3] { return [shape[0] ?? batch, 3, height, width] }
-    guard let side = nativeSide(input.name, graph) else {
+    guard let side = nativeSide(graph, constants) else {
       throw unknown(
         input, "of free size, and no position table tells the trained one",
         expected: "a convolution over patches and a table of positions",
@@ -108,8 +133,7 @@ struct TraceInputs {
     return [shape[0] ?? batch, 3, shape[2] ?? side, shape[3] ?? side]
   }
 
-  private static func nativeSide(_ pixels: String, _ graph: Graph) -> Int? {
-    let constants = storedShapes(graph)
+  private static func nativeSide(_ graph: Graph, _ constants: [String: [Int]]) -> Int? {
     guard let patches = graph.nodes.first(where: { $0.operation == "Conv" }),
       patches.inputs.count > 1, let weight = constants[patches.inputs[1]], weight.count == 4
     else { return nil }
@@ -138,8 +162,9 @@ struct TraceInputs {
   }
 
   /// The extents of the table that an input of ids is looked up in; nil where it is none of ids.
-  private static func embeddingTable(of input: String, _ graph: Graph) -> [Int]? {
-    let constants = storedShapes(graph)
+  private static func embeddingTable(
+    of input: String, _ graph: Graph, _ constants: [String: [Int]]
+  ) -> [Int]? {
     var names: Set = [input]
     for node in graph.nodes {
       guard let first = node.inputs.first else { continue }
@@ -155,8 +180,8 @@ struct TraceInputs {
     return nil
   }
 
-  private static func contextLength(_ table: [Int], _ graph: Graph) -> Int? {
-    storedShapes(graph).values.compactMap { shape in
+  private static func contextLength(_ table: [Int], _ constants: [String: [Int]]) -> Int? {
+    constants.values.compactMap { shape in
       guard shape.count >= 2, shape.last == table[1], shape.dropLast(2).allSatisfy({ $0 == 1 }),
         shape[shape.count - 2] != table[0], (2...4096).contains(shape[shape.count - 2])
       else { return nil }
@@ -181,7 +206,7 @@ struct TraceInputs {
     _ input: ValueDescription, _ problem: String, expected: String? = nil, remedy: String? = nil
   ) -> DeclipError {
     DeclipError(
-      .badData, "is \(problem)", place: "input '\(input.name)'",
+      .badData, "is \(problem)", place: "input \(quoted(input.name))",
       expected: expected ?? "pixels [batch, 3, height, width] or token ids [batch, length]",
       remedy: remedy)
   }

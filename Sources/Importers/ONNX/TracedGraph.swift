@@ -1,3 +1,4 @@
+import Files
 import Model
 import ONNX
 
@@ -27,6 +28,8 @@ struct TracedGraph {
   private let producers: [String: Int]
   private let roots: [String: String]
   private let readers: [String: [Reader]]
+  /// The most bytes of constants that are kept.
+  private static let largestKnown = 4 << 20
 
   /// A node that reads a value, however it is laid out.
   struct Reader {
@@ -44,6 +47,7 @@ struct TracedGraph {
     var types = inputs.mapValues(\.elementType)
     var constants = Set(model.graph.initializers.keys)
     var small: [String: Value] = [:]
+    var kept = 0
     for (name, stored) in model.graph.initializers { shapes[name] = stored.shape }
     outputs = try interpreter.run(inputs) { node, name, value in
       shapes[name] = value.shape
@@ -53,7 +57,10 @@ struct TracedGraph {
         return
       }
       constants.insert(name)
-      if value.count <= 4096 { small[name] = value }
+      if value.count <= 4096, kept + 8 * value.count <= Self.largestKnown {
+        small[name] = value
+        kept += 8 * value.count
+      }
     }
     self.shapes = shapes
     self.types = types
@@ -116,15 +123,22 @@ struct TracedGraph {
   func evaluate(
     _ targets: [String], given: [String: Value]
   ) throws(DeclipError) -> [String: Value] {
-    try interpreter.run(known.merging(given) { _, second in second }, targets: targets)
+    try interpreter.run(given, known: known, targets: targets)
   }
 
   /// The floats of a constant.
   func constant(_ name: String) throws(DeclipError) -> [Float] {
-    let value = try evaluate([name], given: [:])[name]
-    guard let value, isConstant(name) else {
+    guard isConstant(name) else {
       throw DeclipError(
-        .badData, "depends on the input", place: "value '\(name)'", expected: "a constant")
+        .badData, "depends on the input", place: "value \(quoted(name))", expected: "a constant")
+    }
+    // The value, and at worst its integers as floats, beside what is made of them.
+    guard count(name) <= model.budget.remaining / 16,
+      let value = try evaluate([name], given: [:])[name]
+    else {
+      throw DeclipError(
+        .badData, "has the extents \(shapes[name] ?? [])", place: "value \(quoted(name))",
+        expected: "at most \(model.budget.remaining / 16) elements for a file of this size")
     }
     switch value.elements {
     case .floats(let values): return values
@@ -142,35 +156,38 @@ struct TracedGraph {
   /// no arithmetic lies between.
   func tensor(_ name: String, shape: [Int]) throws(DeclipError) -> Tensor {
     if let stored = try storedTensor(name), let tensor = stored.reshaped(shape) { return tensor }
-    return try makeTensor(try constant(name), shape: shape, name)
+    return try makeTensor(try constant(name), shape: shape, name, budget: model.budget)
   }
 
   /// Follows copies and transposes of a stored matrix without widening it.
   private func storedTensor(_ name: String) throws(DeclipError) -> Tensor? {
-    if let stored = model.graph.initializers[name] { return stored.tensor }
-    guard let node = directProducer(of: name) else { return nil }
-    switch node.operation {
-    case "Constant":
-      guard case .tensor(let stored)? = node.attributes["value"] else { return nil }
-      return stored.tensor
-    case "Identity", "Cast":
-      return try node.inputs.first.flatMap { input throws(DeclipError) in try storedTensor(input) }
-    case "Transpose":
-      guard let input = node.inputs.first, let tensor = try storedTensor(input),
-        tensor.shape.count == 2
+    var (name, isTransposed) = (name, false)
+    // No recursion: a chain may be as long as the file.
+    while model.graph.initializers[name] == nil, let node = directProducer(of: name),
+      node.operation != "Constant"
+    {
+      guard ["Identity", "Cast", "Transpose"].contains(node.operation),
+        let input = node.inputs.first, shapes[input]?.count == 2 || node.operation != "Transpose"
       else { return nil }
-      if case .integers(let order)? = node.attributes["perm"], order == [0, 1] { return tensor }
-      defer { tensor.bytes.releasePages() }
-      return tensor.transposed()
-    default: return nil
+      let keepsOrder =
+        if case .integers(let order)? = node.attributes["perm"] { order == [0, 1] } else { false }
+      if node.operation == "Transpose", !keepsOrder { isTransposed.toggle() }
+      name = input
     }
+    var stored = model.graph.initializers[name]
+    if case .tensor(let tensor)? = directProducer(of: name)?.attributes["value"] { stored = tensor }
+    guard let tensor = stored?.tensor, isTransposed else { return stored?.tensor }
+    try model.budget.take(tensor.bytes.count, place: "value \(quoted(name))")
+    defer { tensor.bytes.releasePages() }
+    return tensor.transposed()
   }
 }
 
-/// A binary32 tensor of computed values.
+/// A binary32 tensor of computed values, a copy that `budget` pays for.
 func makeTensor(
-  _ values: [Float], shape: [Int], _ place: String
+  _ values: [Float], shape: [Int], _ place: String, budget: MemoryBudget
 ) throws(DeclipError) -> Tensor {
+  try budget.take(values.count, bytes: 4, place: "value \(quoted(place))")
   let bytes = ByteView(count: values.count * 4) { target in
     values.withUnsafeBytes { target.copyMemory(from: $0) }
   }

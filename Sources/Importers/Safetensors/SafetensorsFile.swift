@@ -11,6 +11,8 @@ public struct SafetensorsFile: Sendable {
   public let tensors: [SourceTensor]
   /// The entries of the header's `__metadata__`.
   public let metadata: [String: String]
+  /// What reading the checkpoint may still take.
+  let budget: MemoryBudget
   private let places: [ByteString: Int]
 
   /// Maps the file at `path` and checks its whole header.
@@ -18,17 +20,24 @@ public struct SafetensorsFile: Sendable {
   /// Throws `missingInput` where the file cannot be opened, and `badData` naming tensor and
   /// offset for a header that is not true of the file.
   public init(path: String) throws(DeclipError) {
+    try self.init(path: path, budget: nil)
+  }
+
+  /// Maps the file at `path`, which adds to the `budget` of the checkpoint that it is a shard of.
+  init(path: String, budget: MemoryBudget?) throws(DeclipError) {
     let file = try MappedFile(path: path)
+    budget?.grow(fileSize: file.bytes.count)
     do {
-      try self.init(bytes: file.bytes, path: path)
+      try self.init(bytes: file.bytes, path: path, budget: budget)
     } catch {
       throw error.inFile(path)
     }
   }
 
   /// Reads a whole file that is already in memory; `path` is only recorded.
-  init(bytes: ByteView, path: String) throws(DeclipError) {
-    let header = try SafetensorsHeader(of: bytes)
+  init(bytes: ByteView, path: String, budget: MemoryBudget? = nil) throws(DeclipError) {
+    let budget = budget ?? MemoryBudget(fileSize: bytes.count)
+    let header = try SafetensorsHeader(of: bytes, budget: budget)
     var tensors: [SourceTensor] = []
     var places: [ByteString: Int] = [:]
     tensors.reserveCapacity(header.entries.count)
@@ -47,6 +56,7 @@ public struct SafetensorsFile: Sendable {
     self.bytes = bytes
     self.tensors = tensors
     self.places = places
+    self.budget = budget
     metadata = header.metadata
   }
 
@@ -62,6 +72,6 @@ extension CheckpointSource {
     self.init(
       path: file.path, format: "safetensors",
       files: [File(name: Path.name(of: file.path), bytes: file.bytes)], tensors: file.tensors,
-      metadata: file.metadata)
+      metadata: file.metadata, budget: file.budget)
   }
 }

@@ -1,3 +1,4 @@
+import Files
 import Model
 
 /// The header of a safetensors file: what it says about every tensor, checked against the bytes
@@ -19,6 +20,8 @@ struct SafetensorsHeader {
 
   /// The longest header that the format allows.
   static let largestLength = 100_000_000
+  /// The most extents of a tensor, PyTorch's limit.
+  fileprivate static let largestRank = 64
 
   /// The tensors in the order of the header.
   let entries: [Entry]
@@ -28,16 +31,17 @@ struct SafetensorsHeader {
   let dataStart: Int
 
   /// Reads and checks the header of a whole file; throws `badData` for every way in which it can
-  /// be untrue.
-  init(of file: ByteView) throws(DeclipError) {
+  /// be untrue, and for more than `budget` allows.
+  init(of file: ByteView, budget: MemoryBudget) throws(DeclipError) {
     let length = try Self.length(of: file)
     dataStart = 8 + length
-    let json = try Self.object(of: file, length: length)
+    let json = try Self.object(of: file, length: length, budget: budget)
+    try budget.take(json.members.count, bytes: SourceTensor.cost, place: "header")
     var entries: [Entry] = []
     var metadata: [String: String] = [:]
     for member in json.members {
       if member.key == "__metadata__" {
-        metadata = try Self.metadata(member.value)
+        metadata = try Self.metadata(member.value, budget: budget)
       } else {
         entries.append(try Entry(member.key, member.value, dataCount: file.count - dataStart))
       }
@@ -69,7 +73,9 @@ struct SafetensorsHeader {
     return Int(length)
   }
 
-  private static func object(of file: ByteView, length: Int) throws(DeclipError) -> JSON.Object {
+  private static func object(
+    of file: ByteView, length: Int, budget: MemoryBudget
+  ) throws(DeclipError) -> JSON.Object {
     guard let text = file.slice(offset: 8, length: UInt64(length)),
       text.withUnsafeBytes({ $0.first }) == UInt8(ascii: "{")
     else {
@@ -79,7 +85,7 @@ struct SafetensorsHeader {
     }
     let json: JSON
     do {
-      json = try JSON.parse(text, fileOffset: 8)
+      json = try JSON.parse(text, fileOffset: 8, budget: budget)
     } catch {
       var error = error
       error.place = "header"
@@ -91,7 +97,9 @@ struct SafetensorsHeader {
     return object
   }
 
-  private static func metadata(_ json: JSON) throws(DeclipError) -> [String: String] {
+  private static func metadata(
+    _ json: JSON, budget: MemoryBudget
+  ) throws(DeclipError) -> [String: String] {
     guard let object = json.object else {
       throw DeclipError(
         .badData, "is \(json.described)", place: "'__metadata__'", offset: json.offset,
@@ -104,6 +112,8 @@ struct SafetensorsHeader {
           .badData, "entry \(quoted(member.key)) is \(member.value.described)",
           place: "'__metadata__'", offset: member.value.offset, expected: "a string")
       }
+      // Kept again with the checkpoint, under a longer key.
+      try budget.take(512 + member.key.utf8.count, place: "'__metadata__'")
       metadata[member.key] = text
     }
     return metadata
@@ -172,6 +182,11 @@ extension SafetensorsHeader.Entry {
     guard let shapeField = object["shape"] else { throw problem("has no shape", json, nil) }
     guard let extents = shapeField.array else {
       throw problem("shape is \(shapeField.described)", shapeField, "an array of integers")
+    }
+    guard extents.count <= SafetensorsHeader.largestRank else {
+      throw problem(
+        "shape has \(extents.count) entries", shapeField,
+        "at most \(SafetensorsHeader.largestRank)")
     }
     var shape: [Int] = []
     for extent in extents {

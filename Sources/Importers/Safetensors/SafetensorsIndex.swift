@@ -1,3 +1,4 @@
+import Files
 import Model
 
 /// An index `*.safetensors.index.json`, which names the shard that holds each tensor.
@@ -7,15 +8,18 @@ enum SafetensorsIndex {
   /// Throws `badData` for an index that is not true of its shards, `missingInput` for a shard
   /// that is not there.
   static func read(path: String) throws(DeclipError) -> CheckpointSource {
-    let json = try JSON.read(path: path)
+    let file = try MappedFile(path: path)
     do {
-      return try read(json, path: path)
+      let budget = MemoryBudget(fileSize: file.bytes.count)
+      return try read(try JSON.parse(file.bytes, budget: budget), path: path, budget: budget)
     } catch {
       throw error.inFile(path)
     }
   }
 
-  private static func read(_ json: JSON, path: String) throws(DeclipError) -> CheckpointSource {
+  private static func read(
+    _ json: JSON, path: String, budget: MemoryBudget
+  ) throws(DeclipError) -> CheckpointSource {
     guard let map = json.object?["weight_map"]?.object else {
       throw DeclipError(
         .badData, "has no object 'weight_map'", offset: json.offset,
@@ -25,13 +29,14 @@ enum SafetensorsIndex {
     var files: [CheckpointSource.File] = []
     var tensors: [SourceTensor] = []
     var metadata: [String: String] = [:]
+    try budget.take(map.members.count, bytes: SourceTensor.cost, place: "'weight_map'")
     for member in map.members {
       let name = try shardName(of: member)
       let shard: SafetensorsFile
       if let known = shards[ByteString(name)] {
         shard = known
       } else {
-        shard = try open(name, besides: path)
+        shard = try open(name, besides: path, budget: budget)
         shards[ByteString(name)] = shard
         files.append(.init(name: name, bytes: shard.bytes))
         metadata.merge(shard.metadata) { first, _ in first }
@@ -44,7 +49,8 @@ enum SafetensorsIndex {
       tensors.append(tensor)
     }
     return CheckpointSource(
-      path: path, format: "safetensors", files: files, tensors: tensors, metadata: metadata)
+      path: path, format: "safetensors", files: files, tensors: tensors, metadata: metadata,
+      budget: budget)
   }
 
   private static func shardName(of member: JSON.Object.Member) throws(DeclipError) -> String {
@@ -66,10 +72,10 @@ enum SafetensorsIndex {
   }
 
   private static func open(
-    _ name: String, besides path: String
+    _ name: String, besides path: String, budget: MemoryBudget
   ) throws(DeclipError) -> SafetensorsFile {
     do {
-      return try SafetensorsFile(path: Path.join(Path.folder(of: path), name))
+      return try SafetensorsFile(path: Path.join(Path.folder(of: path), name), budget: budget)
     } catch {
       var error = error
       if error.kind == .missingInput {

@@ -1,3 +1,4 @@
+import Files
 import Model
 
 /// A value in a pickle: a scalar, or a place among the pickle's objects.
@@ -53,22 +54,21 @@ final class PickleItems<Element> {
 struct Pickle {
   /// The longest pickle that is read; those of checkpoints take some 200 bytes a tensor.
   static let largestLength = 32 << 20
-  /// The most objects, values on the stack and memorised values.
-  static let largestCount = 4 << 20
 
   /// The value of the whole pickle.
   let root: PickleValue
   private let objects: [PickleObject]
 
   /// Reads a whole pickle that starts at `fileOffset` of its file; throws `badData` for one that
-  /// is damaged or that needs anything beyond data, which is then named.
-  init(_ bytes: ByteView, fileOffset: UInt64) throws(DeclipError) {
+  /// is damaged, that needs anything beyond data, which is then named, or that needs more than
+  /// `budget` allows.
+  init(_ bytes: ByteView, fileOffset: UInt64, budget: MemoryBudget) throws(DeclipError) {
     guard bytes.count <= Self.largestLength else {
       throw DeclipError(
         .badData, "\(bytes.count) bytes exceed the limit", place: "pickle", offset: fileOffset,
         expected: "at most \(Self.largestLength)")
     }
-    var machine = PickleMachine(bytes, fileOffset: fileOffset)
+    var machine = try PickleMachine(bytes, fileOffset: fileOffset, budget: budget)
     root = try machine.run()
     objects = machine.objects
   }

@@ -137,6 +137,7 @@ extension PickleMachine {
       return nil
     }
     var extents: [Int] = []
+    extents.reserveCapacity(items.count)
     for item in items {
       guard case .integer(let extent) = item else { return nil }
       extents.append(extent)

@@ -1,9 +1,11 @@
+import Files
 import Model
 
 /// A machine that reads a pickle without executing anything: the stack, the memo and the objects.
 ///
-/// Every opcode adds a bounded number of values, so memory and time are linear in the length of
-/// the pickle. Methods for single opcodes are in the extensions.
+/// Every opcode adds a bounded number of values, so time is linear in the length of the pickle;
+/// what is kept comes out of the file's memory budget. Methods for single opcodes are in the
+/// extensions.
 struct PickleMachine {
   /// The objects made so far.
   private(set) var objects: [PickleObject] = []
@@ -13,12 +15,19 @@ struct PickleMachine {
   private var memo: [Int: PickleValue] = [:]
   private let bytes: [UInt8]
   private let fileOffset: UInt64
+  private let budget: MemoryBudget
+  /// What has been paid for.
+  private var paid = PickleCounts()
+  /// The bytes of texts, elements of collections and tensors that are not yet paid for.
+  private var unpaid = 0
   /// The next byte.
   private var position = 0
   /// Where the opcode that is executed starts.
   private var start = 0
 
-  init(_ bytes: ByteView, fileOffset: UInt64) {
+  init(_ bytes: ByteView, fileOffset: UInt64, budget: MemoryBudget) throws(DeclipError) {
+    try budget.take(bytes.count, place: "pickle")
+    self.budget = budget
     self.bytes = bytes.withUnsafeBytes { Array($0) }
     self.fileOffset = fileOffset
   }
@@ -35,9 +44,7 @@ struct PickleMachine {
       }
       if opcode == .stop { break }
       try execute(opcode)
-      guard max(objects.count, stack.count, marks.count, memo.count) <= Pickle.largestCount else {
-        throw problem("more than \(Pickle.largestCount) values")
-      }
+      try settle()
     }
     let root = try pop()
     guard stack.isEmpty, marks.isEmpty else { throw problem("ends with values left over") }
@@ -47,11 +54,61 @@ struct PickleMachine {
     return root
   }
 
+  /// Pays for what the last opcode added. The stack and its marks are paid for up to their
+  /// greatest heights.
+  private mutating func settle() throws(DeclipError) {
+    let counts = PickleCounts(
+      objects: objects.count, stack: max(paid.stack, stack.count),
+      marks: max(paid.marks, marks.count), memo: memo.count)
+    let cost = counts.cost - paid.cost + unpaid
+    guard cost > 0 else { return }
+    do {
+      try budget.take(cost)
+    } catch {
+      throw problem(error.problem, expected: error.expected, remedy: error.remedy)
+    }
+    (paid, unpaid) = (counts, 0)
+  }
+
+  /// Notes bytes that are kept beside the counted tables.
+  mutating func note(_ bytes: Int) { unpaid += bytes }
+
   /// An error at the opcode that is executed.
   func problem(_ problem: String, expected: String? = nil, remedy: String? = nil) -> DeclipError {
     DeclipError(
       .badData, problem, place: "pickle", offset: fileOffset + UInt64(start), expected: expected,
       remedy: remedy)
+  }
+}
+
+/// How many values the tables of a machine hold, and what they cost at most: tables grow by
+/// doubling, so that an old one and one twice as large may exist at once.
+struct PickleCounts {
+  var objects = 0
+  var stack = 0
+  var marks = 0
+  var memo = 0
+
+  var cost: Int { 176 * objects + 48 * stack + 24 * marks + 112 * memo }
+
+  /// An element of a list.
+  static let elementCost = 48
+  /// A key and its value in a dictionary, and their place among the tensors of a state dict.
+  static let itemCost = 320
+}
+
+extension PickleObject {
+  /// What the object costs beside its place in the table of objects.
+  fileprivate var cost: Int {
+    switch self {
+    case .text(let text): text.utf8.count > 15 ? text.utf8.count + 32 : 0
+    case .tuple(let items): 48 + items.count * MemoryLayout<PickleValue>.stride
+    case .list(let items): 64 + items.elements.count * PickleCounts.elementCost
+    case .dictionary(let items): 64 + items.elements.count * PickleCounts.itemCost
+    case .storage(let storage): storage.key.utf8.count
+    case .tensor(let tensor): 256 + 2 * tensor.shape.count * MemoryLayout<Int>.stride
+    case .ignored: 0
+    }
   }
 }
 
@@ -110,6 +167,7 @@ extension PickleMachine {
 
   /// Makes an object and puts it on the stack.
   mutating func push(_ object: PickleObject) {
+    note(object.cost)
     stack.append(.object(objects.count))
     objects.append(object)
   }
@@ -175,7 +233,9 @@ extension PickleMachine {
     guard case .object(let index) = target else { throw problem("appends to a scalar") }
     switch objects[index] {
     case .ignored: break
-    case .list(let items): for value in values { items.append(value) }
+    case .list(let items):
+      note(values.count * PickleCounts.elementCost)
+      for value in values { items.append(value) }
     default: throw problem("appends to \(objects[index].described)")
     }
   }
@@ -189,6 +249,7 @@ extension PickleMachine {
     switch objects[index] {
     case .ignored: break
     case .dictionary(let items):
+      note(values.count / 2 * PickleCounts.itemCost)
       for place in stride(from: values.startIndex, to: values.endIndex, by: 2) {
         items.append((values[place], values[place + 1]))
       }

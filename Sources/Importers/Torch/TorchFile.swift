@@ -15,6 +15,8 @@ public struct TorchFile: Sendable {
   public let tensors: [SourceTensor]
   /// Numbers and short texts that lie beside the state dict, such as `epoch`.
   public let metadata: [String: String]
+  /// What reading the checkpoint may still take.
+  let budget: MemoryBudget
 
   /// The newest version of the archive's layout that is known.
   private static let newestVersion = 10
@@ -34,16 +36,18 @@ public struct TorchFile: Sendable {
 
   /// Reads a whole file that is already in memory; `path` is only recorded.
   init(bytes: ByteView, path: String) throws(DeclipError) {
-    let archive = try ZipArchive(bytes)
+    let budget = MemoryBudget(fileSize: bytes.count)
+    let archive = try ZipArchive(bytes, budget: budget)
     let prefix = try Self.prefix(of: archive)
     try Self.checkKind(of: archive, prefix: prefix)
     guard let entry = archive[prefix + "data.pkl"] else {
       throw DeclipError(.internal, "has no data.pkl")
     }
     let content = try archive.checkedContent(of: entry)
-    let pickle = try Pickle(content, fileOffset: UInt64(entry.dataOffset))
+    let pickle = try Pickle(content, fileOffset: UInt64(entry.dataOffset), budget: budget)
     let stateDict = try TorchStateDict(pickle)
-    var reader = TorchTensorReader(archive, prefix: prefix, fileCount: bytes.count)
+    var reader = TorchTensorReader(archive, prefix: prefix, budget: budget)
+    try budget.take(stateDict.tensors.count, bytes: SourceTensor.cost, place: "state dict")
     var tensors: [SourceTensor] = []
     tensors.reserveCapacity(stateDict.tensors.count)
     for (name, tensor) in stateDict.tensors {
@@ -52,6 +56,7 @@ public struct TorchFile: Sendable {
     self.path = path
     self.bytes = bytes
     self.tensors = tensors
+    self.budget = budget
     metadata = stateDict.metadata
   }
 
@@ -113,6 +118,6 @@ extension CheckpointSource {
     self.init(
       path: file.path, format: "pytorch",
       files: [File(name: Path.name(of: file.path), bytes: file.bytes)], tensors: file.tensors,
-      metadata: file.metadata)
+      metadata: file.metadata, budget: file.budget)
   }
 }

@@ -1,3 +1,4 @@
+import Files
 import Model
 
 /// Reads tensors from the entries of an archive: contiguous ones as views, others as copies.
@@ -5,16 +6,14 @@ struct TorchTensorReader {
   private let archive: ZipArchive
   private let prefix: String
   private var storages: [ByteString: ByteView] = [:]
-  /// Bytes that copies may still take. A view may repeat elements, so that a few bytes could ask
-  /// for any amount of memory.
-  private var copyBudget: Int
+  /// Pays for copies. A view may repeat elements, so that a few bytes could ask for any amount.
+  private let budget: MemoryBudget
 
   /// A reader of the archive's entries below `prefix`, which ends in a slash.
-  init(_ archive: ZipArchive, prefix: String, fileCount: Int) {
+  init(_ archive: ZipArchive, prefix: String, budget: MemoryBudget) {
     self.archive = archive
     self.prefix = prefix
-    let (double, overflow) = fileCount.multipliedReportingOverflow(by: 2)
-    copyBudget = overflow ? .max : max(double, 16 << 20)
+    self.budget = budget
   }
 
   /// The tensor of that name, checked against the storage that is there.
@@ -42,13 +41,14 @@ struct TorchTensorReader {
       }
       return view
     }
-    guard layout.byteCount <= copyBudget else {
+    do {
+      try budget.take(layout.byteCount)
+    } catch {
       throw DeclipError(
         .badData,
         "\(tensor.element.rawValue) \(tensor.shape) is far larger than what the file holds",
         remedy: "call contiguous() on expanded tensors before saving")
     }
-    copyBudget -= layout.byteCount
     return layout.gather(from: storage)
   }
 

@@ -1,4 +1,5 @@
 import CZlib
+import Files
 import Model
 
 /// A zip archive in memory, as PyTorch writes it: entries are views of it, nothing is copied.
@@ -24,6 +25,10 @@ struct ZipArchive {
     /// Where the content starts; set once the local header is read.
     var dataOffset = 0
 
+    /// What an entry costs without its name: itself, its place in the table of names and among
+    /// the ranges, and once more where entries are searched.
+    static let cost = 640
+
     /// The entry for errors.
     var place: String { "entry \(quoted(name))" }
   }
@@ -36,9 +41,13 @@ struct ZipArchive {
   private let hasChecksums: Bool
 
   /// Reads and checks the directory of a whole file; throws `badData` for every way in which it
-  /// can be untrue.
-  init(_ bytes: ByteView) throws(DeclipError) {
+  /// can be untrue, and for more than `budget` allows, by default that of the archive alone.
+  init(_ bytes: ByteView, budget: MemoryBudget? = nil) throws(DeclipError) {
+    let budget = budget ?? MemoryBudget(fileSize: bytes.count)
     let directory = try ZipDirectory(of: bytes)
+    try budget.take(directory.entryCount, bytes: Entry.cost, place: "zip directory")
+    // Names.
+    try budget.take(directory.range.count, place: "zip directory")
     var entries: [Entry] = []
     var places: [ByteString: Int] = [:]
     var ranges: [(range: Range<Int>, index: Int)] = []

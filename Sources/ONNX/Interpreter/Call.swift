@@ -5,7 +5,8 @@ struct Call {
   let node: Node
   let inputs: [Value?]
   let opset: Int
-  let elementLimit: Int
+  let memory: Allowance
+  let work: WorkLimit
 
   // MARK: Operands
 
@@ -25,6 +26,12 @@ struct Call {
     inputs.indices.contains(index) ? inputs[index] : nil
   }
 
+  /// The two operands of a node that has no others.
+  func pair() throws(DeclipError) -> (Value, Value) {
+    try require(inputs.count == 2, "has \(inputs.count) inputs", expected: "2")
+    return (try input(0), try input(1))
+  }
+
   /// The floats of an operand.
   func floats(_ index: Int) throws(DeclipError) -> [Float] {
     let value = try input(index)
@@ -40,6 +47,7 @@ struct Call {
     guard let integers = value.integers else {
       throw error("input \(index) holds \(value.elementType)", expected: "integers")
     }
+    try take(integers.count, bytes: 8)
     return integers.map { Int($0) }
   }
 
@@ -109,14 +117,39 @@ struct Call {
     return axis < 0 ? axis + rank : axis
   }
 
-  /// The number of elements of a result.
+  /// The most elements of `bytes` each that there is room for.
+  func elementLimit(bytes: Int = 8) -> Int { min(Int(Int32.max), memory.left / bytes) }
+
+  /// The number of elements of a result, room for which is taken: `bytes` for each element, with
+  /// whatever else a node needs for it.
   @discardableResult
-  func count(_ shape: [Int]) throws(DeclipError) -> Int {
-    guard let count = elementCount(shape, upTo: elementLimit) else {
+  func count(_ shape: [Int], bytes: Int = 8) throws(DeclipError) -> Int {
+    let limit = elementLimit(bytes: bytes)
+    guard shape.count <= largestRank, let count = elementCount(shape, upTo: limit) else {
       throw error(
-        "the result would have the extents \(shape)", expected: "at most \(elementLimit) elements")
+        "the result would have the extents \(shape.prefix(largestRank))",
+        expected: "at most \(largestRank) extents and \(limit) elements")
     }
+    try take(count, bytes: bytes)
     return count
+  }
+
+  /// Takes room for `count` times `bytes`.
+  func take(_ count: Int, bytes: Int) throws(DeclipError) {
+    guard memory.take(count, bytes: bytes) else {
+      throw error(
+        "needs room for \(count) x \(bytes) bytes", expected: "at most \(memory.left) bytes")
+    }
+  }
+
+  /// Spends `count` times `each` steps of work; what a node's operands and results cost by their
+  /// mere number is spent without it.
+  func spend(_ count: Int, each: Int = 1) throws(DeclipError) {
+    guard work.spend(count, each: each) else {
+      throw error(
+        "computes more than a file of its size has reason to",
+        expected: "work in proportion to the file")
+    }
   }
 
   // MARK: Errors
@@ -124,6 +157,11 @@ struct Call {
   /// An error at this node.
   func error(_ problem: String, expected: String? = nil) -> DeclipError {
     DeclipError(.badData, problem, place: node.place, expected: expected)
+  }
+
+  /// Numbers for an error, which may be as many as an operand has elements.
+  func list<Number>(_ numbers: [Number]) -> String {
+    numbers.count <= 8 ? "\(numbers)" : "\(numbers.count) numbers, \(numbers.prefix(8)) …"
   }
 
   /// Throws where `condition` does not hold.

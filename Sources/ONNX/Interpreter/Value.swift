@@ -81,6 +81,17 @@ public struct Value: Sendable {
     }
   }
 
+  /// The bytes that one element takes in memory.
+  var width: Int {
+    switch elements {
+    case .floats: 4
+    case .integers: 8
+    }
+  }
+
+  /// The bytes that the elements take in memory.
+  var byteCount: Int { count * width }
+
   /// The elements as floats; nil for an integer type.
   public var floats: [Float]? {
     if case .floats(let values) = elements { values } else { nil }

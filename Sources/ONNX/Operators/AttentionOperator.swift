@@ -25,6 +25,7 @@ private struct Heads {
     guard value.shape.count == 3, heads > 0, value.shape[2] % heads == 0 else {
       throw call.error("input \(index) has the extents \(value.shape)", expected: "'\(name)' heads")
     }
+    try call.take(value.count, bytes: 4)
     self.value = value.reshaped([value.shape[0], value.shape[1], heads, value.shape[2] / heads])
       .transposed([0, 2, 1, 3])
   }
@@ -58,7 +59,9 @@ private let attention: OperatorFunction = { call throws(DeclipError) in
   let scale = try call.float("scale", default: 1 / Float(query.size).squareRoot())
   let (rows, columns, size) = (query.tokens, key.tokens, content.size)
   let shape = [query.batch, query.count, rows, columns]
-  try call.count(shape)
+  let pairs = try call.count(shape, bytes: 4)
+  try call.spend(pairs, each: (query.size + size) / 16 + 16)
+  try call.spend(query.batch * query.count, each: 100)
   var mask: [Float]?
   if call.has(3) {
     let given = try call.input(3)
@@ -70,7 +73,7 @@ private let attention: OperatorFunction = { call throws(DeclipError) in
   let isCausal = try call.integer("is_causal", default: 0) != 0
   let stacks = query.batch * query.count
   let shared = query.count / key.count
-  var results = [Float](repeating: 0, count: try call.count([stacks, rows, size]))
+  var results = [Float](repeating: 0, count: try call.count([stacks, rows, size], bytes: 8))
   let (q, k, v) = (query.value.floats ?? [], key.value.floats ?? [], content.value.floats ?? [])
   for stack in 0..<stacks {
     let source = stack / shared

@@ -3,8 +3,10 @@ import Model
 /// Elementwise operators extend operands to common extents as NumPy does
 /// (ONNX, "Broadcasting in ONNX", multidirectional).
 extension Call {
-  /// The common extents of two operands.
-  func broadcast(_ first: [Int], _ second: [Int]) throws(DeclipError) -> [Int] {
+  /// The common extents of two operands, room for whose elements of `bytes` each is taken.
+  func broadcast(
+    _ first: [Int], _ second: [Int], bytes: Int = 8
+  ) throws(DeclipError) -> [Int] {
     let rank = max(first.count, second.count)
     var shape = [Int](repeating: 1, count: rank)
     for axis in 0..<rank {
@@ -13,7 +15,7 @@ extension Call {
       try require(a == b || a == 1 || b == 1, "the extents \(first) and \(second) do not match")
       shape[axis] = a == 1 ? b : a
     }
-    try count(shape)
+    try count(shape, bytes: bytes)
     return shape
   }
 

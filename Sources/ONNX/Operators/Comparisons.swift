@@ -13,15 +13,18 @@ let comparisonOperators: [String: OperatorFunction] = [
   "Not": { call throws(DeclipError) in
     let value = try call.input(0)
     let flags = try call.integers(0)
+    try call.take(flags.count, bytes: 8)
     return [Value(flags.map { Int64($0 == 0 ? 1 : 0) }, shape: value.shape, type: .bool)]
   },
   "IsNaN": { call throws(DeclipError) in
+    try call.take(try call.input(0).count, bytes: 8)
     let flags = try call.floats(0).map { Int64($0.isNaN ? 1 : 0) }
     return [Value(flags, shape: try call.input(0).shape, type: .bool)]
   },
   "IsInf": { call throws(DeclipError) in
     let positive = try call.integer("detect_positive", default: 1) != 0
     let negative = try call.integer("detect_negative", default: 1) != 0
+    try call.take(try call.input(0).count, bytes: 8)
     let flags = try call.floats(0).map { value in
       Int64(value.isInfinite && (value > 0 ? positive : negative) ? 1 : 0)
     }
@@ -33,10 +36,10 @@ let comparisonOperators: [String: OperatorFunction] = [
     guard let type = Int32(exactly: number).flatMap(ElementType.init(rawValue:)) else {
       throw call.error("casts to the element type number \(number)", expected: "a numeric type")
     }
-    return [cast(try call.input(0), to: type)]
+    return [try cast(call, to: type)]
   },
   "CastLike": { call throws(DeclipError) in
-    [cast(try call.input(0), to: try call.input(1).elementType)]
+    [try cast(call, to: try call.input(1).elementType)]
   },
 ]
 
@@ -45,7 +48,7 @@ private func comparison(
   _ onIntegers: @escaping @Sendable (Int64, Int64) -> Bool
 ) -> OperatorFunction {
   { call throws(DeclipError) in
-    let (first, second) = (try call.input(0), try call.input(1))
+    let (first, second) = try call.pair()
     let shape = try call.broadcast(first.shape, second.shape)
     let flags: [Int64]
     switch (first.elements, second.elements) {
@@ -63,7 +66,7 @@ private func comparison(
 
 private func logic(_ function: @escaping @Sendable (Int64, Int64) -> Int64) -> OperatorFunction {
   { call throws(DeclipError) in
-    let (first, second) = (try call.input(0), try call.input(1))
+    let (first, second) = try call.pair()
     guard let a = first.integers, let b = second.integers else {
       throw call.error("an operand is floating point", expected: "booleans")
     }
@@ -76,7 +79,8 @@ private func logic(_ function: @escaping @Sendable (Int64, Int64) -> Int64) -> O
 private let select: OperatorFunction = { call throws(DeclipError) in
   let (condition, first, second) = (try call.input(0), try call.input(1), try call.input(2))
   let inner = try call.broadcast(first.shape, second.shape)
-  let shape = try call.broadcast(condition.shape, inner)
+  // The three operands, extended, beside the result.
+  let shape = try call.broadcast(condition.shape, inner, bytes: 8 + 3 * first.width)
   guard let flags = condition.integers.map({ call.expanded($0, condition.shape, to: shape) })
   else { throw call.error("the condition is floating point", expected: "booleans") }
   func chosen<Element>(_ a: [Element], _ b: [Element]) -> [Element] {
@@ -96,8 +100,10 @@ private let select: OperatorFunction = { call throws(DeclipError) in
   }
 }
 
-private func cast(_ value: Value, to type: ElementType) -> Value {
-  switch value.elements {
+private func cast(_ call: Call, to type: ElementType) throws(DeclipError) -> Value {
+  let value = try call.input(0)
+  try call.take(value.count, bytes: 8)
+  return switch value.elements {
   case .floats(let values):
     type.isFloat
       ? Value(values, shape: value.shape, type: type)

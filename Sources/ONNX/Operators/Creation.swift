@@ -23,6 +23,7 @@ let creationOperators: [String: OperatorFunction] = [
     let number = try call.integer("dtype", default: Int(value.elementType.rawValue))
     let type = Int32(exactly: number).flatMap(ElementType.init(rawValue:)) ?? .float32
     let columns = value.shape[1]
+    try call.take(value.count, bytes: 12)
     let ones = (0..<value.count).map { place in
       place % columns - place / columns == shift ? Float(1) : 0
     }
@@ -79,7 +80,7 @@ private let range: OperatorFunction = { call throws(DeclipError) in
     try call.require(
       steps.isFinite && steps < 0x1p31, "runs from \(start) to \(limit) by \(step)",
       expected: "a finite range")
-    let count = try call.count([max(0, Int(steps))])
+    let count = try call.count([Int(max(0, steps))])
     return [Value((0..<count).map { start + Float($0) * step }, shape: [count], type: type)]
   }
   let bounds = [try call.integers(0), try call.integers(1), try call.integers(2)]
@@ -88,7 +89,8 @@ private let range: OperatorFunction = { call throws(DeclipError) in
   }
   let (start, limit, step) = (bounds[0][0], bounds[1][0], bounds[2][0])
   let (distance, overflow) = limit.subtractingReportingOverflow(start)
-  try call.require(!overflow && step != .min, "runs from \(start) to \(limit)")
+  try call.require(
+    !overflow && distance != .min && step != .min, "runs from \(start) to \(limit)")
   let steps = distance / step + (distance % step != 0 && (distance < 0) == (step < 0) ? 1 : 0)
   let count = try call.count([max(0, steps)])
   return [Value((0..<count).map { Int64(start + $0 * step) }, shape: [count], type: type)]

@@ -10,6 +10,7 @@ let einsum: OperatorFunction = { call throws(DeclipError) in
   }
   var operands: [Labelled] = []
   for (index, term) in terms.enumerated() {
+    try call.take(try call.input(index).count, bytes: 8)
     operands.append(try Labelled(call, try call.input(index), term))
   }
   let output: [Character]
@@ -54,6 +55,7 @@ let einsum: OperatorFunction = { call throws(DeclipError) in
   let right = try b.arranged(call, shared + summed + columns, extents)
     .reshaped([size(shared), size(summed), size(columns)])
   let labels = shared + rows + columns
+  try call.count(labels.map { extents[$0] ?? 1 })
   let product = try product(call, left, right).reshaped(labels.map { extents[$0] ?? 1 })
   return [product.transposed(output.compactMap { labels.firstIndex(of: $0) })]
 }

@@ -87,6 +87,7 @@ private func replacing(
   guard let floats = value.floats else {
     throw call.error("input 0 holds \(value.elementType)", expected: "floating point")
   }
+  try call.take(floats.count, bytes: 4)
   return Value(floats.map(function), shape: value.shape, type: value.elementType)
 }
 
@@ -97,6 +98,7 @@ private func signed(
 ) -> OperatorFunction {
   { call throws(DeclipError) in
     var value = try call.input(0)
+    try call.take(value.count, bytes: value.width)
     switch value.elements {
     case .floats(let values): value.elements = .floats(values.map(onFloats))
     case .integers(let values):
@@ -112,7 +114,8 @@ private func arithmetic(
   _ onIntegers: @escaping @Sendable (Int64, Int64) -> Int64
 ) -> OperatorFunction {
   { call throws(DeclipError) in
-    [try combined(call, try call.input(0), try call.input(1), onFloats, onIntegers)]
+    let (first, second) = try call.pair()
+    return [try combined(call, first, second, onFloats, onIntegers)]
   }
 }
 
@@ -120,7 +123,7 @@ private func combined(
   _ call: Call, _ first: Value, _ second: Value, _ onFloats: (Float, Float) -> Float,
   _ onIntegers: (Int64, Int64) -> Int64
 ) throws(DeclipError) -> Value {
-  let shape = try call.broadcast(first.shape, second.shape)
+  let shape = try call.broadcast(first.shape, second.shape, bytes: first.width)
   switch (first.elements, second.elements) {
   case (.floats(let a), .floats(let b)):
     return Value(
@@ -182,8 +185,10 @@ private let modulo: OperatorFunction = { call throws(DeclipError) in
 }
 
 private let power: OperatorFunction = { call throws(DeclipError) in
-  let (base, exponent) = (try call.input(0), try call.input(1))
-  let shape = try call.broadcast(base.shape, exponent.shape)
+  let (base, exponent) = try call.pair()
+  // Integers are raised as floats.
+  let bytes = base.elementType.isFloat ? 8 : 24
+  let shape = try call.broadcast(base.shape, exponent.shape, bytes: bytes)
   let raised = call.zip(
     base.asFloats, base.shape, exponent.asFloats, exponent.shape, shape
   ) { base, exponent in
@@ -213,6 +218,7 @@ private let clip: OperatorFunction = { call throws(DeclipError) in
   for bound in [low, high].compactMap({ $0 }) {
     try call.require(bound.count == 1, "a bound has \(bound.count) elements", expected: "one")
   }
+  try call.take(value.count, bytes: value.width)
   switch value.elements {
   case .floats(let values):
     let (low, high) = (low?.asFloats[0] ?? -.infinity, high?.asFloats[0] ?? .infinity)
@@ -229,6 +235,7 @@ private let dropout: OperatorFunction = { call throws(DeclipError) in
   if let training = call.optional(2)?.integers?.first, training != 0 {
     throw call.error("is in training mode", expected: "an inference graph")
   }
+  try call.take(value.count, bytes: 8)
   let mask = [Int64](repeating: 1, count: value.count)
   return [value, Value(mask, shape: value.shape, type: .bool)]
 }

@@ -28,11 +28,15 @@ private let slice: OperatorFunction = { call throws(DeclipError) in
   let axes = try call.integers(input: 3, or: "axes") ?? Array(starts.indices)
   let steps = call.has(4) ? try call.integers(4) : axes.map { _ in 1 }
   try call.require(
-    axes.count == starts.count && steps.count == starts.count, "its axes and steps do not match")
+    axes.count == starts.count && steps.count == starts.count && axes.count <= rank,
+    "its axes and steps do not match")
   let own = strides(of: value.shape)
   var (shape, stride, offset) = (value.shape, own, 0)
+  var cut = Set<Int>()
   for (place, axis) in axes.enumerated() {
     let axis = try call.axis(axis, rank: rank)
+    // An axis that is cut twice would lead outside the tensor.
+    try call.require(cut.insert(axis).inserted, "cuts the axis \(axis) twice")
     let (extent, step) = (value.shape[axis], steps[place])
     try call.require(
       step != 0 && step.magnitude <= UInt(Int32.max), "its step is \(step)",
@@ -55,6 +59,7 @@ private let slice: OperatorFunction = { call throws(DeclipError) in
     stride[axis] = own[axis] * step
     offset += max(0, start) * own[axis]
   }
+  try call.count(shape, bytes: value.width)
   return [value.strided(shape: shape, strides: stride, offset: offset)]
 }
 
@@ -64,6 +69,8 @@ private let gather: OperatorFunction = { call throws(DeclipError) in
   let axis = try call.axis(try call.integer("axis", default: 0), rank: value.shape.count)
   let extent = value.shape[axis]
   var rows: [Int] = []
+  try call.take(indices.count, bytes: 8)
+  rows.reserveCapacity(indices.count)
   for index in indices { rows.append(try call.place(index, extent: extent)) }
   let shape = value.shape[..<axis] + (try call.input(1).shape) + value.shape[(axis + 1)...]
   try call.count(Array(shape))
@@ -100,6 +107,9 @@ private let gatherElements: OperatorFunction = { call throws(DeclipError) in
     "indexes \(value.shape) by \(shape)")
   let (own, other) = (strides(of: value.shape), strides(of: shape))
   var places: [Int] = []
+  try call.take(indices.count, bytes: 16)
+  try call.spend(indices.count, each: 4 * rank)
+  places.reserveCapacity(indices.count)
   for (place, index) in indices.enumerated() {
     var source = 0
     for dimension in 0..<rank {
@@ -124,11 +134,12 @@ private let gatherND: OperatorFunction = { call throws(DeclipError) in
   let own = strides(of: value.shape)
   let inner = value.shape[(batch + width)...].reduce(1, *)
   let result = shape.dropLast() + value.shape[(batch + width)...]
-  try call.count(Array(result))
+  let count = try call.count(Array(result), bytes: 16)
   let batches = shape[..<batch].reduce(1, *)
   let rows = indices.count / width
   let block = batch == 0 ? 0 : own[batch - 1]
   var places: [Int] = []
+  places.reserveCapacity(count)
   for row in 0..<rows {
     var start = batches == 0 ? 0 : row / (rows / batches) * block
     for column in 0..<width {
@@ -151,6 +162,8 @@ private let scatterND: OperatorFunction = { call throws(DeclipError) in
   else { throw call.error("writes \(updates.shape) into \(value.shape) by \(shape)") }
   let own = strides(of: value.shape)
   let inner = value.shape[width...].reduce(1, *)
+  try call.take(value.count, bytes: value.width)
+  try call.take(indices.count, bytes: 24)
   var starts: [Int] = []
   for row in 0..<indices.count / width {
     var start = 0

@@ -32,6 +32,7 @@ extension Value {
 private let reshape: OperatorFunction = { call throws(DeclipError) in
   let value = try call.input(0)
   var shape = try call.integers(1)
+  try call.require(shape.count <= largestRank, "asks for \(shape.count) extents")
   let keepsZeros = try call.integer("allowzero", default: 0) != 0
   if !keepsZeros {
     for axis in shape.indices where shape[axis] == 0 {
@@ -56,7 +57,10 @@ private let transpose: OperatorFunction = { call throws(DeclipError) in
   let value = try call.input(0)
   let rank = value.shape.count
   let order = try call.integers("perm") ?? Array((0..<rank).reversed())
-  try call.require(order.sorted() == Array(0..<rank), "orders axes of \(value.shape) as \(order)")
+  try call.require(
+    order.count == rank && order.sorted() == Array(0..<rank),
+    "orders \(rank) axes as \(order.prefix(largestRank))")
+  try call.take(value.count, bytes: value.width)
   return [value.transposed(order)]
 }
 
@@ -163,9 +167,11 @@ private let split: OperatorFunction = { call throws(DeclipError) in
   }
   try call.require(
     lengths.allSatisfy { (0...extent).contains($0) } && lengths.count <= 1 << 16
-      && lengths.reduce(0, +) == extent, "splits \(extent) into \(lengths)")
+      && lengths.reduce(0, +) == extent, "splits \(extent) into \(call.list(lengths))")
   var start = 0
   var results: [Value] = []
+  try call.take(value.count, bytes: value.width)
+  try call.take(lengths.count, bytes: 256 + 16 * value.shape.count)
   let own = strides(of: value.shape)
   for length in lengths {
     var shape = value.shape
@@ -196,9 +202,10 @@ private let unsqueeze: OperatorFunction = { call throws(DeclipError) in
   let value = try call.input(0)
   let axes = try call.integers(input: 1, or: "axes") ?? []
   let rank = value.shape.count + axes.count
+  try call.require(rank <= largestRank, "asks for \(rank) extents")
   var added = Set<Int>()
   for axis in axes { added.insert(try call.axis(axis, rank: rank)) }
-  try call.require(added.count == axes.count, "adds axes \(axes) twice")
+  try call.require(added.count == axes.count, "adds axes \(call.list(axes)) twice")
   var rest = value.shape[...]
   let shape = (0..<rank).map { added.contains($0) ? 1 : rest.removeFirst() }
   return [value.reshaped(shape)]
@@ -233,8 +240,8 @@ private let tile: OperatorFunction = { call throws(DeclipError) in
   let repeats = try call.integers(1)
   try call.require(
     repeats.count == value.shape.count
-      && repeats.allSatisfy { (0...call.elementLimit).contains($0) },
-    "repeats \(value.shape) by \(repeats)")
+      && repeats.allSatisfy { (0...call.elementLimit()).contains($0) },
+    "repeats \(value.shape) by \(call.list(repeats))")
   var shape: [Int] = []
   for (extent, count) in Swift.zip(value.shape, repeats) {
     let (product, overflow) = extent.multipliedReportingOverflow(by: count)
@@ -252,7 +259,9 @@ private let tile: OperatorFunction = { call throws(DeclipError) in
 private func places(
   _ call: Call, _ shape: [Int], in source: [Int], map: ([Int]) -> [Int]?
 ) throws(DeclipError) -> [Int?] {
-  let count = try call.count(shape)
+  // An optional place, the place and the element.
+  let count = try call.count(shape, bytes: 16 + 8 + 8)
+  try call.spend(count, each: 64)
   let own = strides(of: source)
   var index = [Int](repeating: 0, count: shape.count)
   var places: [Int?] = []
@@ -282,8 +291,8 @@ private let pad: OperatorFunction = { call throws(DeclipError) in
     for axis in try call.integers(3) { axes.append(try call.axis(axis, rank: rank)) }
   }
   try call.require(
-    pads.count == 2 * axes.count && pads.allSatisfy { $0.magnitude <= UInt(call.elementLimit) },
-    "pads \(value.shape) by \(pads)")
+    pads.count == 2 * axes.count && pads.allSatisfy { $0.magnitude <= UInt(call.elementLimit()) },
+    "pads \(value.shape) by \(call.list(pads))")
   var (before, after) = ([Int](repeating: 0, count: rank), [Int](repeating: 0, count: rank))
   for (place, axis) in axes.enumerated() {
     before[axis] = pads[place]
@@ -334,6 +343,7 @@ private let trilu: OperatorFunction = { call throws(DeclipError) in
   let isUpper = try call.integer("upper", default: 1) != 0
   let shift = call.has(1) ? try call.integers(1).first ?? 0 : 0
   let (rows, columns) = (value.shape[rank - 2], value.shape[rank - 1])
+  try call.take(value.count, bytes: value.width)
   func kept(_ place: Int) -> Bool {
     let (row, column) = (place / columns % rows, place % columns)
     let distance = (column - row).subtractingReportingOverflow(shift).partialValue

@@ -12,6 +12,7 @@ let normalizationOperators: [String: OperatorFunction] = [
     let axis = try call.axis(try call.integer("axis", default: -1), rank: value.shape.count)
     let power = try call.integer("p", default: 2)
     var floats = try call.floats(0)
+    try call.take(floats.count, bytes: 4)
     forEachLine(of: value.shape, along: axis) { places in
       let norm =
         power == 1
@@ -58,6 +59,7 @@ func softmaxLines(_ values: inout [Float], shape: [Int], axis: Int, isLogarithmi
 private func softmax(_ call: Call, isLogarithmic: Bool) throws(DeclipError) -> Value {
   let value = try call.input(0)
   var floats = try call.floats(0)
+  try call.take(floats.count, bytes: 4)
   let isFlattened = call.opset < 13
   let axis = try call.axis(
     try call.integer("axis", default: isFlattened ? 1 : -1), rank: value.shape.count)
@@ -76,6 +78,8 @@ private let layerNormalization: OperatorFunction = { call throws(DeclipError) in
   let columns = value.shape[axis...].reduce(1, *)
   let (source, gain) = (try call.floats(0), try scaled(call, 1, columns, value.shape))
   let bias = call.has(2) ? try scaled(call, 2, columns, value.shape) : nil
+  try call.take(source.count, bytes: 4)
+  try call.take(columns == 0 ? 0 : source.count / columns, bytes: 24)
   var (results, means, inverses) = (source, [Float](), [Float]())
   for row in 0..<(columns == 0 ? 0 : source.count / columns) {
     let places = row * columns..<(row + 1) * columns
@@ -104,6 +108,7 @@ private let rootMeanSquare: OperatorFunction = { call throws(DeclipError) in
   let epsilon = try call.float("epsilon", default: 1e-5)
   let columns = value.shape[axis...].reduce(1, *)
   let (source, gain) = (try call.floats(0), try scaled(call, 1, columns, value.shape))
+  try call.take(source.count, bytes: 4)
   var results = source
   for row in 0..<(columns == 0 ? 0 : source.count / columns) {
     let places = row * columns..<(row + 1) * columns
@@ -123,5 +128,6 @@ private func scaled(
   let (value, floats) = (try call.input(index), try call.floats(index))
   if floats.count == columns { return floats }
   try call.require(floats.count == 1, "scales \(shape) by \(value.shape)")
+  try call.take(columns, bytes: 4)
   return Array(repeating: floats[0], count: columns)
 }

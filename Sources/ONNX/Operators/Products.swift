@@ -24,7 +24,7 @@ func multiply(
 }
 
 private let matrixProduct: OperatorFunction = { call throws(DeclipError) in
-  let (first, second) = (try call.input(0), try call.input(1))
+  let (first, second) = try call.pair()
   return [try product(call, first, second)]
 }
 
@@ -38,9 +38,13 @@ func product(_ call: Call, _ first: Value, _ second: Value) throws(DeclipError) 
   let (rows, depth, columns) = (a[a.count - 2], a[a.count - 1], b[b.count - 1])
   try call.require(b[b.count - 2] == depth, "multiplies \(first.shape) and \(second.shape)")
   let (outerA, outerB) = (Array(a.dropLast(2)), Array(b.dropLast(2)))
-  let outer = try call.broadcast(outerA, outerB)
-  let count = try call.count(outer + [rows, columns])
+  // Places of matrices: of either operand, and once more in the operand's own extents.
+  let outer = try call.broadcast(outerA, outerB, bytes: 32)
+  let count = try call.count(outer + [rows, columns], bytes: first.width)
   let stacks = outer.reduce(1, *)
+  // A multiplication and an addition take a sixteenth of a step in the library, two here.
+  try call.spend(count, each: first.elementType.isFloat ? depth / 16 + 1 : 2 * depth)
+  try call.spend(stacks, each: 100)
   // Which matrix of either operand each stack takes.
   func matrices(_ shape: [Int]) -> [Int] {
     call.expanded(Array(0..<shape.reduce(1, *)), shape, to: outer)
@@ -105,7 +109,8 @@ private let generalProduct: OperatorFunction = { call throws(DeclipError) in
   try call.require(
     second.shape[transposesB ? 1 : 0] == depth, "multiplies \(first.shape) and \(second.shape)")
   let shape = [rows, columns]
-  let count = try call.count(shape)
+  let count = try call.count(shape, bytes: 4)
+  try call.spend(count, each: depth / 16 + 1)
   var results = [Float](repeating: 0, count: count)
   if call.has(2) {
     let bias = try call.input(2)
@@ -147,7 +152,8 @@ private let convolution: OperatorFunction = { call throws(DeclipError) in
     step.count == 2 && dilation.count == 2 && pads.count == 2 * axes
       && (step + dilation).allSatisfy { (1...(1 << 20)).contains($0) }
       && pads.allSatisfy { (0...(1 << 20)).contains($0) },
-    "has the strides \(step), dilations \(dilation) and pads \(pads)")
+    "has the strides \(call.list(step)), dilations \(call.list(dilation)) and pads "
+      + call.list(pads))
   if axes == 1 { pads = [0, pads[0], 0, pads[1]] }
   let covered = (0..<2).map { (axis: Int) -> Int in (size[axis] - 1) * dilation[axis] + 1 }
   let automatic = try call.string("auto_pad", default: "NOTSET")
@@ -168,7 +174,8 @@ private let convolution: OperatorFunction = { call throws(DeclipError) in
   let room = (0..<2).map { (axis: Int) -> Int in
     extent[axis] + pads[axis] + pads[axis + 2] - covered[axis]
   }
-  guard groups > 0, filters % groups == 0, channels == inner * groups, room.allSatisfy({ $0 >= 0 })
+  guard groups > 0, groups <= max(1, channels), filters % groups == 0,
+    channels == inner * groups, room.allSatisfy({ $0 >= 0 })
   else {
     throw call.error("convolves \(image.shape) with \(weight.shape) in \(groups) groups")
   }
@@ -176,8 +183,10 @@ private let convolution: OperatorFunction = { call throws(DeclipError) in
   let spatial = output[0] * output[1]
   let depth = inner * size[0] * size[1]
   let shape = [batch, filters] + (axes == 1 ? [output[1]] : output)
-  let count = try call.count(shape)
-  try call.count([depth, spatial])
+  let count = try call.count(shape, bytes: 4)
+  try call.count([depth, spatial], bytes: 4)
+  try call.spend(depth * spatial, each: batch * groups)
+  try call.spend(count, each: depth / 16 + 1)
   var results = [Float](repeating: 0, count: count)
   if call.has(2) {
     let bias = try call.floats(2)

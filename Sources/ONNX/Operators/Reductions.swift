@@ -24,7 +24,7 @@ let reductionOperators: [String: OperatorFunction] = [
 /// A reduction; sums are formed in binary64. `empty` is the result over no element, where
 /// `reduce` has no natural one.
 private func reduction(
-  empty: Double? = nil, _ reduce: @escaping @Sendable ([Double]) -> Double
+  empty: Double? = nil, _ reduce: @escaping @Sendable (ArraySlice<Double>) -> Double
 ) -> OperatorFunction {
   { call throws(DeclipError) in
     let value = try call.input(0)
@@ -40,6 +40,9 @@ private func reduction(
     let order = kept + reduced.sorted()
     let columns = reduced.map { value.shape[$0] }.reduce(1, *)
     let rows = kept.map { value.shape[$0] }.reduce(1, *)
+    // The elements in order, then in binary64; of each row the result.
+    try call.take(value.count, bytes: value.width + 8)
+    try call.take(rows, bytes: 16)
     let doubles: [Double] =
       switch value.transposed(order).elements {
       case .floats(let values): values.map { Double($0) }
@@ -47,7 +50,7 @@ private func reduction(
       }
     let results = (0..<rows).map { row in
       columns == 0 && empty != nil
-        ? empty ?? 0 : reduce(Array(doubles[row * columns..<(row + 1) * columns]))
+        ? empty ?? 0 : reduce(doubles[row * columns..<(row + 1) * columns])
     }
     let shape = (0..<rank).compactMap { axis in
       reduced.contains(axis) ? (keeps ? 1 : nil) : value.shape[axis]
@@ -78,9 +81,13 @@ private func extreme(
     let takesLast = try call.integer("select_last_index", default: 0) != 0
     let (extent, inner) = (value.shape[axis], value.shape[(axis + 1)...].reduce(1, *))
     try call.require(extent > 0, "searches an axis without elements")
+    let rows = value.count / (extent * max(inner, 1))
+    try call.take(value.count, bytes: 4)
+    try call.take(rows * inner, bytes: 8)
     let values = value.asFloats
     var results: [Int64] = []
-    for row in 0..<value.count / (extent * max(inner, 1)) {
+    results.reserveCapacity(rows * inner)
+    for row in 0..<rows {
       for column in 0..<inner {
         let start = row * extent * inner + column
         var best = 0
@@ -104,6 +111,7 @@ private let cumulativeSum: OperatorFunction = { call throws(DeclipError) in
   let excludes = try call.integer("exclusive", default: 0) != 0
   let isReversed = try call.integer("reverse", default: 0) != 0
   let (extent, inner) = (value.shape[axis], value.shape[(axis + 1)...].reduce(1, *))
+  try call.take(value.count, bytes: value.width)
   func summed<Element>(
     _ values: [Element], _ zero: Element, _ add: (Element, Element) -> Element
   ) -> [Element] {

@@ -28,7 +28,8 @@ private let resize: OperatorFunction = { call throws(DeclipError) in
   if call.has(3) {
     let sizes = try call.integers(3)
     try call.require(
-      sizes.count == axes.count && sizes.allSatisfy { $0 > 0 }, "resizes \(shape) to \(sizes)")
+      sizes.count == axes.count && sizes.allSatisfy { $0 > 0 },
+      "resizes \(shape) to \(call.list(sizes))")
     for (axis, size) in Swift.zip(axes, sizes) {
       scales[axis] = Double(size) / Double(max(1, shape[axis]))
       shape[axis] = size
@@ -37,7 +38,7 @@ private let resize: OperatorFunction = { call throws(DeclipError) in
     let given = try call.floats(2)
     try call.require(
       given.count == axes.count && given.allSatisfy { $0.isFinite && $0 > 0 && $0 < 0x1p20 },
-      "scales \(shape) by \(given)")
+      "scales \(shape) by \(call.list(given))")
     for (axis, scale) in Swift.zip(axes, given) {
       scales[axis] = Double(scale)
       shape[axis] = Int((Double(shape[axis]) * Double(scale)).rounded(.down))
@@ -54,6 +55,7 @@ private let resize: OperatorFunction = { call throws(DeclipError) in
     excludes: try call.integer("exclude_outside", default: 0) != 0,
     nearest: try call.string("nearest_mode", default: "round_prefer_floor"))
   for axis in 0..<rank where shape[axis] != value.shape[axis] || scales[axis] != 1 {
+    try call.take(shape[axis], bytes: 192)
     let taps = (0..<shape[axis]).map {
       sampler.taps($0, extent: value.shape[axis], target: shape[axis], scale: scales[axis])
     }
@@ -71,9 +73,12 @@ private func resampled(
   let (extent, inner) = (value.shape[axis], value.shape[(axis + 1)...].reduce(1, *))
   var shape = value.shape
   shape[axis] = taps.count
-  try call.count(shape)
+  try call.take(value.count, bytes: 4)
+  let count = try call.count(shape, bytes: 12)
+  try call.spend(count, each: 16)
   let floats = value.asFloats
   var results: [Float] = []
+  results.reserveCapacity(count)
   for row in 0..<value.shape[..<axis].reduce(1, *) {
     for position in taps {
       for column in 0..<inner {

@@ -28,21 +28,50 @@ public enum ONNXFile {
   public static func read(
     _ file: ByteView, path: String, opsets: ClosedRange<Int> = opsets
   ) throws(DeclipError) -> ONNXModel {
-    var reader = Reader(external: ExternalData(beside: path), opsets: opsets)
+    var reader = Reader(
+      path: path, budget: MemoryBudget(fileSize: file.count), opsets: opsets)
     return try reader.model(file, name: String(path.split(separator: "/").last ?? "model.onnx"))
   }
 
   /// Reads one serialised `TensorProto`.
   public static func tensor(_ message: ByteView) throws(DeclipError) -> StoredTensor {
-    var reader = Reader(external: ExternalData(beside: ""), opsets: opsets)
+    var reader = Reader(
+      path: "", budget: MemoryBudget(fileSize: message.count), opsets: opsets)
     return try reader.tensor(message, place: "tensor")
   }
 }
 
 /// The state of reading one model.
+///
+/// What a message costs when it is decoded, and kept, is taken from the budget before: a field of
+/// two bytes may become a structure of more than a hundred.
 private struct Reader {
   var external: ExternalData
+  let budget: MemoryBudget
   let opsets: ClosedRange<Int>
+
+  init(path: String, budget: MemoryBudget, opsets: ClosedRange<Int>) {
+    external = ExternalData(beside: path, budget: budget)
+    self.budget = budget
+    self.opsets = opsets
+  }
+
+  /// Costs in bytes: of a thing, of one of its fields, and of each byte of it.
+  private enum Cost {
+    static let node = 1024
+    static let input = 192
+    /// An output has a place in every table that recognition makes.
+    static let output = 1024
+    static let attribute = 1024
+    static let attributeByte = 24
+    static let note = 512
+    /// A byte that becomes text, at worst a replacement character of three.
+    static let textByte = 4
+    static let tensor = 1024
+    static let description = 512
+    /// A byte of a message that is decoded as a whole.
+    static let messageByte = 48
+  }
 
   // Field numbers, as in formats/onnx.proto; those of payloads are written out there as left out.
   private enum Number {
@@ -52,12 +81,12 @@ private struct Reader {
     static let graphSparseInitializer = 15
     static let graphInput = 11
     static let graphOutput = 12
+    static let nodeInput = 1
+    static let nodeOutput = 2
     static let nodeAttribute = 5
     static let attributeTensor = 5
     static let attributeGraph = 6
-    static let tensorFloats = 4
     static let tensorRaw = 9
-    static let tensorDoubles = 10
   }
 
   mutating func model(_ file: ByteView, name: String) throws(DeclipError) -> ONNXModel {
@@ -80,6 +109,7 @@ private struct Reader {
     guard let graph else {
       throw DeclipError(.badData, "holds no graph", expected: "an ONNX model")
     }
+    try budget.take(rest.bytes.count, bytes: Cost.messageByte, place: "model")
     let (irVersion, producer, opset) = try decode(
       rest.bytes, Onnx__ModelProto.self, onnx__model_proto__unpack,
       onnx__model_proto__free_unpacked,
@@ -102,7 +132,7 @@ private struct Reader {
     let content = try self.graph(graph)
     return ONNXModel(
       irVersion: irVersion, producer: producer, opset: opset, graph: content,
-      files: [(name, file)] + external.files)
+      files: [(name, file)] + external.files, budget: budget)
   }
 
   private mutating func graph(_ message: ByteView) throws(DeclipError) -> Graph {
@@ -110,11 +140,18 @@ private struct Reader {
     var initializers: [String: StoredTensor] = [:]
     var inputs: [ValueDescription] = []
     var outputs: [ValueDescription] = []
+    var computed: Set<String> = []
     var fields = ProtobufFields(message, place: "graph")
     while let field = try fields.next() {
       guard let content = field.content else { continue }
       switch field.number {
-      case Number.graphNode: nodes.append(try node(content, index: nodes.count))
+      case Number.graphNode:
+        let node = try node(content, index: nodes.count)
+        for output in node.outputs where !output.isEmpty && !computed.insert(output).inserted {
+          throw DeclipError(
+            .badData, "two nodes compute the value \(output.debugDescription)", place: node.place)
+        }
+        nodes.append(node)
       case Number.graphInitializer:
         let tensor = try tensor(content, place: "initializer \(initializers.count)")
         guard initializers.updateValue(tensor, forKey: tensor.name) == nil else {
@@ -128,6 +165,10 @@ private struct Reader {
       default: break
       }
     }
+    if let name = initializers.keys.first(where: computed.contains) {
+      throw DeclipError(
+        .badData, "is computed by a node and stored too", place: "value \(name.debugDescription)")
+    }
     return Graph(
       nodes: nodes, initializers: initializers,
       inputs: inputs.filter { initializers[$0.name] == nil }, outputs: outputs)
@@ -139,8 +180,18 @@ private struct Reader {
     // What the attributes hold beside plain values, in the order of the attributes.
     var payloads: [ByteView?] = []
     var fields = ProtobufFields(message, place: place)
+    try budget.take(Cost.node, place: place)
     while let field = try fields.next() {
+      let cost =
+        switch field.number {
+        case Number.nodeInput: Cost.input
+        case Number.nodeOutput: Cost.output
+        case Number.nodeAttribute: Cost.attribute
+        default: Cost.note
+        }
+      try budget.take(cost, place: place)
       guard field.number == Number.nodeAttribute, let attribute = field.content else {
+        try budget.take(field.encoded.count, bytes: Cost.textByte, place: place)
         rest.append(field)
         continue
       }
@@ -151,7 +202,9 @@ private struct Reader {
         switch part.number {
         case Number.attributeTensor: payload = part.content
         case Number.attributeGraph: break
-        default: plain.append(part)
+        default:
+          try budget.take(part.encoded.count, bytes: Cost.attributeByte, place: place)
+          plain.append(part)
         }
       }
       payloads.append(payload)
@@ -198,7 +251,9 @@ private struct Reader {
   private func description(
     _ message: ByteView, _ place: String
   ) throws(DeclipError) -> ValueDescription {
-    try decode(
+    try budget.take(Cost.description, place: place)
+    try budget.take(message.count, bytes: Cost.messageByte, place: place)
+    return try decode(
       message.withUnsafeBytes { Array($0) }, Onnx__ValueInfoProto.self,
       onnx__value_info_proto__unpack, onnx__value_info_proto__free_unpacked, place: place
     ) { message in
@@ -217,48 +272,31 @@ private struct Reader {
     }
   }
 
-  /// Where a tensor's elements lie.
-  private enum Payload {
-    case integers([Int64])
-    case external([String: String])
-    case none
-  }
-
   mutating func tensor(_ message: ByteView, place: String) throws(DeclipError) -> StoredTensor {
     var rest = ProtobufBytes()
     var raw: ByteView?
-    var packed: [ByteView] = []
+    var typed = TypedElements(message, place: place)
     var fields = ProtobufFields(message, place: place)
+    try budget.take(Cost.tensor, place: place)
     while let field = try fields.next() {
-      switch field.number {
-      case Number.tensorRaw: raw = field.content
-      case Number.tensorFloats, Number.tensorDoubles:
-        // Written one by one where an exporter does not pack; then the tag takes one byte.
-        guard
-          let bytes = field.content
-            ?? field.encoded.slice(
-              offset: 1, length: UInt64(field.encoded.count - 1))
-        else { continue }
-        packed.append(bytes)
-      default: rest.append(field)
+      if field.number == Number.tensorRaw {
+        raw = field.content
+      } else if TypedElements.numbers.contains(field.number) {
+        try typed.count(field)
+      } else {
+        try budget.take(field.encoded.count, bytes: Cost.messageByte, place: place)
+        rest.append(field)
       }
     }
-    let (name, type, shape, payload) = try decode(
+    let (name, type, shape, externalEntries) = try decode(
       rest.bytes, Onnx__TensorProto.self, onnx__tensor_proto__unpack,
       onnx__tensor_proto__free_unpacked, place: place
-    ) { message -> (String, Int32, [Int64], Payload) in
-      let payload: Payload =
-        if message.data_location == 1 {
-          .external(dictionary(message.external_data, message.n_external_data))
-        } else if message.n_int64_data > 0 {
-          .integers(array(message.int64_data, message.n_int64_data))
-        } else if message.n_int32_data > 0 {
-          .integers(array(message.int32_data, message.n_int32_data).map(Int64.init))
-        } else if message.n_uint64_data > 0 {
-          .integers(
-            array(message.uint64_data, message.n_uint64_data).map(Int64.init(bitPattern:)))
-        } else { .none }
-      return (string(message.name), message.data_type, array(message.dims, message.n_dims), payload)
+    ) { message in
+      (
+        string(message.name), message.data_type, array(message.dims, message.n_dims),
+        message.data_location == 1
+          ? dictionary(message.external_data, message.n_external_data) : nil
+      )
     }
     let title = name.isEmpty ? place : "tensor '\(name)'"
     guard let elementType = ElementType(rawValue: type) else {
@@ -268,13 +306,12 @@ private struct Reader {
     }
     let (extents, needed) = try size(shape, elementType, title)
     let bytes: ByteView
-    switch payload {
-    case .external(let entries):
-      bytes = try externalBytes(entries, needed: UInt64(needed), title)
-    case .integers(let values):
-      bytes = narrowed(values, to: elementType.byteWidth)
-    case .none:
-      bytes = raw ?? (packed.count == 1 ? packed[0] : joined(packed))
+    if let externalEntries {
+      bytes = try externalBytes(externalEntries, needed: UInt64(needed), title)
+    } else if typed.isEmpty {
+      bytes = raw ?? ByteView([])
+    } else {
+      bytes = try typed.bytes(elementType, needed: needed, title, budget: budget)
     }
     guard bytes.count == needed else {
       throw DeclipError(
@@ -284,20 +321,25 @@ private struct Reader {
     return StoredTensor(name: name, elementType: elementType, shape: extents, bytes: bytes)
   }
 
+  /// Extents and bytes; a tensor without elements may have large extents beside the 0, but not so
+  /// large that anything computed of them overflows.
   private func size(
     _ shape: [Int64], _ type: ElementType, _ place: String
   ) throws(DeclipError) -> ([Int], Int) {
-    var bytes = type.byteWidth
-    for extent in shape {
-      let (product, overflow) = bytes.multipliedReportingOverflow(by: Int(extent))
-      guard extent >= 0, !overflow else {
-        throw DeclipError(
-          .badData, "has the extents \(shape)", place: place,
-          expected: "extents whose product fits 64 bits")
-      }
-      bytes = product
+    guard shape.count <= largestRank else {
+      throw DeclipError(
+        .badData, "has \(shape.count) extents", place: place, expected: "at most \(largestRank)")
     }
-    return (shape.map { Int($0) }, bytes)
+    let isEmpty = shape.contains(0)
+    guard let count = elementCount(shape.map { max(1, Int($0)) }, upTo: isEmpty ? 1 << 24 : .max),
+      shape.allSatisfy({ $0 >= 0 }),
+      case let (bytes, false) = count.multipliedReportingOverflow(by: type.byteWidth)
+    else {
+      throw DeclipError(
+        .badData, "has the extents \(shape)", place: place,
+        expected: "extents whose product fits 64 bits")
+    }
+    return (shape.map { Int($0) }, isEmpty ? 0 : bytes)
   }
 
   private mutating func externalBytes(
@@ -307,28 +349,14 @@ private struct Reader {
       guard let text = entries[key] else { return nil }
       guard let value = UInt64(text) else {
         throw DeclipError(
-          .badData, "its external \(key) is '\(text)'", place: place, expected: "a number")
+          .badData, "its external \(key) is \(text.debugDescription)", place: place,
+          expected: "a number")
       }
       return value
     }
     return try external.bytes(
       location: entries["location"] ?? "", offset: try number("offset") ?? 0,
       length: try number("length"), needed: needed, place: place)
-  }
-
-  private func narrowed(_ values: [Int64], to width: Int) -> ByteView {
-    ByteView(count: values.count * width) { bytes in
-      for (index, value) in values.enumerated() {
-        withUnsafeBytes(of: value.littleEndian) {
-          bytes.baseAddress?.advanced(by: index * width)
-            .copyMemory(from: $0.baseAddress.unsafelyUnwrapped, byteCount: width)
-        }
-      }
-    }
-  }
-
-  private func joined(_ parts: [ByteView]) -> ByteView {
-    ByteView(parts.flatMap { part in part.withUnsafeBytes { Array($0) } })
   }
 }
 

@@ -1,3 +1,4 @@
+import Files
 import Model
 
 /// An ONNX model as far as this project reads it: one graph without control flow.
@@ -12,6 +13,8 @@ public struct ONNXModel: Sendable {
   public let graph: Graph
   /// Every file that weights come from: the model itself and its external data.
   public let files: [(name: String, bytes: ByteView)]
+  /// What reading the files, running the graph and copying weights may still take.
+  public var budget = MemoryBudget(fileSize: 0)
 }
 
 /// A graph of nodes in topological order, joined by the names of values.

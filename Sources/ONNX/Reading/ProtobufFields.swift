@@ -11,6 +11,8 @@ struct ProtobufFields {
     let encoded: ByteView
     /// The content of a length-delimited field; nil for any other wire type.
     let content: ByteView?
+    /// The number of a varint field; nil for any other wire type.
+    let varint: UInt64?
   }
 
   private let message: ByteView
@@ -32,9 +34,9 @@ struct ProtobufFields {
     let tag = try varint()
     let number = tag >> 3
     guard (1..<(1 << 29)).contains(number) else { throw broken(at: start) }
-    var content: ByteView?
+    var (content, value): (ByteView?, UInt64?)
     switch tag & 7 {
-    case 0: _ = try varint()
+    case 0: value = try varint()
     case 1: try skip(8, from: start)
     case 2:
       let length = try varint()
@@ -46,7 +48,7 @@ struct ProtobufFields {
     }
     guard let encoded = message.slice(offset: UInt64(start), length: UInt64(position - start))
     else { throw broken(at: start) }
-    return Field(number: Int(number), encoded: encoded, content: content)
+    return Field(number: Int(number), encoded: encoded, content: content, varint: value)
   }
 
   private mutating func varint() throws(DeclipError) -> UInt64 {
@@ -72,6 +74,32 @@ struct ProtobufFields {
       .badData, "the protobuf encoding breaks at byte \(offset) of \(message.count)",
       place: place, expected: "an ONNX model",
       remedy: "the file is incomplete or not an ONNX model; copy or export it again")
+  }
+}
+
+/// Numbers of seven bits a byte, one after the other, as packed fields hold them.
+struct PackedVarints: Sequence, IteratorProtocol {
+  private let bytes: ByteView
+  private var position = 0
+
+  init(_ bytes: ByteView) { self.bytes = bytes }
+
+  /// How many numbers there are; an unfinished one at the end does not count.
+  var count: Int { bytes.withUnsafeBytes { $0.count { $0 < 0x80 } } }
+
+  /// The next number; of more than ten bytes only the lowest 64 bits.
+  mutating func next() -> UInt64? {
+    bytes.withUnsafeBytes { bytes in
+      var (value, shift): (UInt64, UInt64) = (0, 0)
+      while position < bytes.count {
+        let byte = bytes[position]
+        position += 1
+        if shift < 64 { value |= UInt64(byte & 0x7f) << shift }
+        shift += 7
+        if byte < 0x80 { return value }
+      }
+      return nil
+    }
   }
 }
 

@@ -5,50 +5,8 @@ import Testing
 @testable import Model
 @testable import ONNX
 
-/// Damaged graphs end in a checkpoint or in a typed error, never in a crash.
+/// Hostile graphs end in a typed error, never in a crash; damaged ones are in the corpus.
 @Suite struct ONNXFuzzTests {
-  private static let files = [
-    "eva02-image-simplified.onnx", "openclip-image-fused.onnx", "timm-image-opset23.onnx",
-    "openclip-dense-qq.onnx",
-  ]
-
-  @Test(arguments: files) func damageNeverCrashes(file: String) throws {
-    let url = ONNXImporterTests.folder.appending(path: file)
-    let original = [UInt8](try Data(contentsOf: url))
-    var generator = Seeded(20)
-    for round in 0..<350 {
-      var bytes = original
-      switch round % 5 {
-      case 0: bytes.removeLast(Int.random(in: 1..<bytes.count, using: &generator))
-      case 1:
-        for _ in 0..<Int.random(in: 1...8, using: &generator) {
-          let place = Int.random(in: bytes.indices, using: &generator)
-          bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
-        }
-      case 2:
-        // Structure lies thickest in names and attributes, most of which is text.
-        let places = bytes.indices.filter { (0x20..<0x7f).contains(bytes[$0]) }
-        if let place = places.randomElement(using: &generator) {
-          bytes[place] = UInt8.random(in: 0...255, using: &generator)
-        }
-      case 3:
-        let start = Int.random(in: bytes.indices, using: &generator)
-        let end = min(bytes.count, start + Int.random(in: 1...64, using: &generator))
-        bytes.replaceSubrange(start..<end, with: [UInt8](repeating: 0xff, count: end - start))
-      default:
-        let start = Int.random(in: 0..<bytes.count - 64, using: &generator)
-        let from = Int.random(in: 0..<bytes.count - 64, using: &generator)
-        bytes.replaceSubrange(start..<start + 64, with: bytes[from..<from + 64])
-      }
-      do throws(DeclipError) {
-        let model = try ONNXFile.read(ByteView(bytes), path: "")
-        _ = try ONNXImporter.read(model, options: ImportOptions())
-      } catch {
-        #expect(!error.description.isEmpty && !error.description.contains("\n"), "round \(round)")
-      }
-    }
-  }
-
   /// A node that reads its own output, and two that read each other's.
   @Test func cyclesAreRefused() throws {
     func node(_ name: String, _ input: String, _ output: String) -> Node {
@@ -154,7 +112,9 @@ import Testing
     let error = #expect(throws: DeclipError.self) {
       try Interpreter(model(nodes, ["s": size])).run([:])
     }
-    #expect(error?.problem.hasPrefix("the graph's values take more than") == true)
+    #expect(error?.problem == "the result would have the extents [1048576]")
+    // 48 MB hold ten of them and, at eight bytes an element, not what an eleventh may need.
+    #expect(error?.place == "node 'n10' (ConstantOfShape)")
   }
 
   /// A hundred thousand nodes in a row: neither the stack nor quadratic time suffers.

@@ -1,3 +1,5 @@
+import Files
+
 @testable import Importers
 @testable import Model
 
@@ -52,6 +54,6 @@ extension CheckpointSource {
   init(_ tensors: [SourceTensor]) {
     self.init(
       path: "/nowhere/model.safetensors", format: "safetensors", files: [], tensors: tensors,
-      metadata: [:])
+      metadata: [:], budget: MemoryBudget(fileSize: tensors.reduce(0) { $0 + $1.bytes.count }))
   }
 }

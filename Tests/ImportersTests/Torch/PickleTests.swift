@@ -1,11 +1,13 @@
+import Files
 import Testing
 
 @testable import Importers
 @testable import Model
 
 @Suite struct PickleTests {
-  private func read(_ bytes: [UInt8]) throws -> Pickle {
-    try Pickle(ByteView(bytes), fileOffset: 100)
+  /// Reads a pickle as if it lay in a file of 1 GB, so that only the machine itself is tried.
+  private func read(_ bytes: [UInt8], fileSize: Int = 1 << 30) throws -> Pickle {
+    try Pickle(ByteView(bytes), fileOffset: 100, budget: MemoryBudget(fileSize: fileSize))
   }
 
   /// The value of a pickle as text, so that whole structures compare in one line.
@@ -231,10 +233,11 @@ import Testing
     #expect(throws: Never.self) { try read(lists + PickleWriter.stop) }
     let tuples = [0x29] + [UInt8](repeating: 0x85, count: depth) + PickleWriter.stop
     #expect(throws: Never.self) { try read(tuples) }
+    let fewer = [0x29] + [UInt8](repeating: 0x85, count: depth / 10) + PickleWriter.stop
     expectError(
       "holds a tuple, expected a dictionary of tensors; save the weights with"
         + " torch.save(model.state_dict(), path)"
-    ) { try TorchFile(bytes: ByteView(torchArchive(pickle: tuples)), path: "a.pt") }
+    ) { try TorchFile(bytes: ByteView(torchArchive(pickle: fewer)), path: "a.pt") }
   }
 
   @Test func listsMayHoldThemselves() throws {
@@ -266,12 +269,31 @@ import Testing
     #expect(throws: Never.self) { try read([0x28] + tuples + [0x74] + PickleWriter.stop) }
   }
 
-  @Test func numbersOfValuesAreLimited() {
-    let limit = Pickle.largestCount
-    let lists = [UInt8](repeating: 0x5D, count: limit + 1)
-    expectRefusal("more than 4194304 values", at: limit, lists)
-    expectRefusal(
-      "more than 4194304 values", at: limit, [UInt8](repeating: 0x28, count: limit + 1))
+  /// Each of these adds a value a byte, in every table that the machine has.
+  @Test(
+    arguments: [
+      ("empty lists", [], [0x5D]), ("marks", [], [0x28]), ("scalars", [], [0x4E]),
+      ("tuples", [0x4E], [0x85]), ("memorised values", [0x4E], [0x94]),
+      ("elements", [0x5D], [0x4E, 0x61]), ("items", [0x7D], [0x4E, 0x4E, 0x73]),
+      ("tuples of many", [0x29], [0x28, 0x4E, 0x4E, 0x4E, 0x4E, 0x74]),
+    ] as [(String, [UInt8], [UInt8])])
+  func numbersOfValuesFollowTheFile(what: String, start: [UInt8], repeated: [UInt8]) {
+    let count = 4_000_000 / repeated.count
+    let bytes = start + (0..<count).flatMap { _ in repeated }
+    do {
+      _ = try read(bytes, fileSize: bytes.count)
+      Issue.record("\(what) were read")
+    } catch let error as DeclipError {
+      #expect(
+        error.problem == "asks for more memory than a file of its size needs", "\(what): \(error)")
+      // 48 MB and twice the file are full long before the end.
+      #expect(error.offset ?? .max < 2_500_000, "\(what): \(error)")
+    } catch {
+      Issue.record("\(what): \(error)")
+    }
+  }
+
+  @Test func longPicklesAreRefused() {
     let long = [UInt8](repeating: 0x4E, count: Pickle.largestLength + 1)
     expectRefusal(
       "33554433 bytes exceed the limit, expected at most 33554432", at: 0, long)

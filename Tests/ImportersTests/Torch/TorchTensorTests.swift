@@ -78,12 +78,12 @@ import Testing
     // Many tensors that are each small enough share one budget.
     let tensor = PickleWriter.tensor(
       PickleWriter.storage(type: PickleWriter.global("torch", "ByteStorage"), count: 1),
-      [10 << 20], strides: [0])
+      [30 << 20], strides: [0])
     let bytes = torchArchive(
       pickle: PickleWriter.dictionary([("v", tensor), ("w", tensor)]) + PickleWriter.stop,
       storages: ["0": [0]])
     expectError(
-      "tensor 'w': uint8 [10485760] is far larger than what the file holds; call contiguous() on"
+      "tensor 'w': uint8 [31457280] is far larger than what the file holds; call contiguous() on"
         + " expanded tensors before saving"
     ) { try TorchFile(bytes: ByteView(bytes), path: "a.pt") }
   }
