@@ -254,82 +254,18 @@ struct AttentionProbe {
         if other == head {
           let own = value / Float(size)
           if let scale, abs(scale - own) > 1e-4 * abs(scale) {
-            throw mismatch("its heads scale scores by \(scale) and \(own)", core.node)
+            throw mismatch("its heads scale scores by \(scale) and \(own)", suspect(core))
           }
           scale = scale ?? own
         } else if abs(value) > 1e-5 {
-          throw mismatch("its heads share channels", core.node)
+          throw mismatch("its heads share channels", suspect(core))
         }
       }
     }
     guard let scale, scale.isFinite, scale != 0 else {
-      throw mismatch("its scores do not grow with queries and keys", core.node)
+      throw mismatch("its scores do not grow with queries and keys", suspect(core))
     }
     return scale
-  }
-
-  /// The rotary positions of a core; nil where scores do not depend on positions.
-  ///
-  /// Throws `badData` for a rotation other than that of EVA02, along rows in the first half of a
-  /// head and along columns in the second.
-  func rotary(
-    _ core: Core, query: Int, key: Int, heads: Int, scale: Float, grid: Grid
-  ) throws(DeclipError) -> RotaryPositions? {
-    guard query != key, tokens == grid.count + 1 else { return nil }
-    let size = width / heads
-    let (a, b) = (1, tokens - 1)
-    let row = pattern(size, seed: 3) + [Float](repeating: 0, count: width - size)
-    let other = pattern(size, seed: 5) + [Float](repeating: 0, count: width - size)
-    let rest = try scores(core, [])
-    func score(_ first: Int, _ second: Int) throws(DeclipError) -> Float {
-      let scores = try scores(
-        core,
-        [
-          Impulse(source: query, token: first, row: row),
-          Impulse(source: key, token: second, row: other),
-        ])
-      return (scores[0, first, second] - rest[0, first, second]) / scale
-    }
-    let found = [try score(a, b), try score(1, min(2, tokens - 1)), try score(a, a)]
-    func isClose(_ expected: [Float]) -> Bool {
-      zip(found, expected).allSatisfy { abs($0 - $1) < 1e-3 * Float(size) }
-    }
-    let plain = zip(row, other).reduce(0) { $0 + $1.0 * $1.1 }
-    if isClose([plain, plain, plain]) { return nil }
-    guard size % 4 == 0 else {
-      throw mismatch("its heads of \(size) channels are rotated", core.node)
-    }
-    for extent in [16, Float(grid.rows), 1, Float.pi, 2 * Float.pi] {
-      let rotary = RotaryPositions(theta: 10_000, extent: extent)
-      func expected(_ first: Int, _ second: Int) -> Float {
-        rotated(row, other, size, rotary, grid, first - 1, second - 1)
-      }
-      if isClose([expected(a, b), expected(1, min(2, tokens - 1)), plain]) { return rotary }
-    }
-    throw mismatch(
-      "its queries and keys are rotated in a way that is not known", core.node,
-      expected: "rotary positions of EVA02: neighbouring channels, base 10000, extent 16")
-  }
-
-  /// The product of two rotated heads.
-  private func rotated(
-    _ query: [Float], _ key: [Float], _ size: Int, _ rotary: RotaryPositions, _ grid: Grid,
-    _ first: Int, _ second: Int
-  ) -> Float {
-    let quarter = size / 4
-    var sum = 0.0
-    for pair in 0..<size / 2 {
-      let frequency = pow(Double(rotary.theta), -2 * Double(pair % quarter) / Double(size / 2))
-      let steps =
-        pair < quarter
-        ? Double(first / grid.columns - second / grid.columns) / Double(grid.rows)
-        : Double(first % grid.columns - second % grid.columns) / Double(grid.columns)
-      let angle = Double(rotary.extent) * steps * frequency
-      let (a, b) = (Double(query[2 * pair]), Double(query[2 * pair + 1]))
-      let (c, d) = (Double(key[2 * pair]), Double(key[2 * pair + 1]))
-      sum += (a * c + b * d) * cos(angle) + (a * d - b * c) * sin(angle)
-    }
-    return Float(sum)
   }
 
   /// Whether later tokens are hidden from earlier ones.

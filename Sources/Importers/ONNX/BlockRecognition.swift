@@ -278,8 +278,11 @@ struct BlockRecognition {
     }
     let (query, key) = pairs[0]
     let scale = try probe.scale(cores[0], query: query, key: key, heads: heads)
-    let rotary = try grid.flatMap { grid throws(DeclipError) in
-      try probe.rotary(cores[0], query: query, key: key, heads: heads, scale: scale, grid: grid)
+    var rotary: RotaryPositions?
+    for (core, pairs) in zip(cores, pairsOfCores) {
+      // Only an ordinary block rotates.
+      rotary = try probe.positions(
+        core, pairs, heads: heads, scale: scale, grid: mode == .vanilla ? grid : nil)
     }
     return RecognisedBlock.Attention(
       norm: parts.norm, projections: projections, innerNorm: parts.innerNorm,
