@@ -65,11 +65,12 @@ let package = Package(
       name: "declip-run", dependencies: ["DeCLIP", "Terminal", "CommandOptions"]),
 
     // Tests.
+    .target(name: "CAllocations", path: "Tests/CAllocations"),
     .testTarget(name: "ModelTests", dependencies: ["Model"]),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
     .testTarget(name: "ContainerTests", dependencies: ["Container"]),
     .testTarget(name: "ONNXTests", dependencies: ["ONNX", "CZlib"]),
-    .testTarget(name: "ImportersTests", dependencies: ["Importers", "ONNX"]),
+    .testTarget(name: "ImportersTests", dependencies: ["Importers", "ONNX", "CAllocations"]),
     .target(name: "CKernelsCheck", dependencies: ["CKernels"], path: "Tests/CKernelsCheck"),
     .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "CKernels", "CKernelsCheck"]),
     .testTarget(name: "QuantizationTests", dependencies: ["Quantization"]),

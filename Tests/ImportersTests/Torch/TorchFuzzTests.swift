@@ -6,16 +6,6 @@ import Testing
 @Suite struct TorchFuzzTests {
   private static let names = ["views", "training", "protocol4", "attributes", "types"]
 
-  /// Numbers that lie at the edges of fields and of arithmetic.
-  private static let extremes: [UInt64] = [
-    0, 1, 7, 8, 0x7F, 0x80, 0xFF, 0xFFFE, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFE,
-    0xFFFF_FFFF, 0x7FFF_FFFF_FFFF_FFFF, 0x8000_0000_0000_0000, .max,
-  ]
-
-  /// Every opcode, and a few that are none.
-  private static let opcodes = Array(
-    Array(UInt8(0x28)...0x7D) + Array(UInt8(0x80)...0x98) + [0x00, 0xFF])
-
   private func read(_ name: String) throws -> [UInt8] {
     try TorchFile(path: golden("torch/\(name).pt")).bytes.array
   }
@@ -50,24 +40,10 @@ import Testing
   @Test(arguments: names)
   func mutatedZipFieldsAreReadOrRefused(name: String) throws {
     let original = try read(name)
-    let starts = original.indices.dropLast(3).filter {
-      original[$0] == 0x50 && original[$0 + 1] == 0x4B && original[$0 + 2] < 9
-        && original[$0 + 3] < 9
-    }
     var random = Seeded(11)
     var refused = 0
     for round in 0..<2000 {
-      var bytes = original
-      for _ in 0..<Int.random(in: 1...2, using: &random) {
-        let start = try #require(starts.randomElement(using: &random))
-        let place = start + Int.random(in: 4..<56, using: &random)
-        let value = try #require(Self.extremes.randomElement(using: &random))
-        let width = try #require([1, 2, 4, 8].randomElement(using: &random))
-        for (index, byte) in littleEndian(value).prefix(width).enumerated()
-        where place + index < bytes.count {
-          bytes[place + index] = byte
-        }
-      }
+      let bytes = original.withUntrueZipFields(&random)
       if !isRead(bytes, "\(name), round \(round)") { refused += 1 }
     }
     #expect(refused > 500)
@@ -86,37 +62,11 @@ import Testing
     var random = Seeded(13)
     var readable = 0
     for round in 0..<3000 {
-      entries[place] = .init(entries[place].name, mutated(original, &random))
+      entries[place] = .init(entries[place].name, original.withMutatedOpcodes(&random))
       if isRead(ZipWriter(entries).bytes, "\(name), round \(round)") { readable += 1 }
     }
     // Some changes touch only what is not looked at.
     #expect(readable > 20 && readable < 2900)
-  }
-
-  private func mutated(_ original: [UInt8], _ random: inout Seeded) -> [UInt8] {
-    var bytes = original
-    for _ in 0..<Int.random(in: 1...3, using: &random) {
-      let place = Int.random(in: 0..<bytes.count, using: &random)
-      let opcode = Self.opcodes[Int.random(in: 0..<Self.opcodes.count, using: &random)]
-      switch Int.random(in: 0..<6, using: &random) {
-      case 0: bytes[place] = opcode
-      case 1: bytes.insert(opcode, at: place)
-      case 2: bytes.remove(at: place)
-      case 3: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
-      case 4:
-        // A number of one byte becomes a large one.
-        guard let small = bytes[place...].firstIndex(of: 0x4B), small + 1 < bytes.count else {
-          continue
-        }
-        let value = Self.extremes[Int.random(in: 0..<Self.extremes.count, using: &random)]
-        bytes.replaceSubrange(small...small + 1, with: [0x8A, 8] + littleEndian(value))
-      default:
-        // A run is repeated elsewhere.
-        let run = bytes[place..<min(bytes.count, place + 1 + place % 40)]
-        bytes.insert(contentsOf: run, at: Int.random(in: 0...bytes.count, using: &random))
-      }
-    }
-    return bytes
   }
 
   @Test(arguments: ["state_dict", "attributes"])
