@@ -218,9 +218,11 @@ import Vision
         let found = try walk(mixture, input, mode: mode)
         let similarity = cosine(float, found.features, checkpoint)
         #expect(similarity >= 0.997, "\(mode.rawValue), share \(share), seed \(seed)")
+        // Floats of layers left to OpenBLAS may differ in their last bits with other threads.
+        let observed = try walk(mixture, input, mode: mode, threads: 3, observes: true).features
         #expect(
-          try walk(mixture, input, mode: mode, threads: 3, observes: true).features
-            == found.features, "\(mode.rawValue), share \(share), seed \(seed)")
+          cosine(found.features, observed, checkpoint) >= 0.99999,
+          "\(mode.rawValue), share \(share), seed \(seed)")
       }
     }
   }

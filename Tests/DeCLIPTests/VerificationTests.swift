@@ -14,7 +14,9 @@ import Testing
 
   private static let graphs: [String] = {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    return names.filter { $0.hasSuffix(".onnx") && !$0.hasPrefix("hf-text") }.sorted()
+    // A text tower alone and a graph without its positions are refused, which other tests show.
+    let refused = ["hf-text-legacy17.onnx", "mistraced.onnx"]
+    return names.filter { $0.hasSuffix(".onnx") && !refused.contains($0) }.sorted()
   }()
 
   private func convert(
