@@ -14,10 +14,6 @@ extension Architecture {
     try check(vision.nativeGrid.rows, "rows of the native grid", upTo: 4096)
     try check(vision.nativeGrid.columns, "columns of the native grid", upTo: 4096)
     try require(
-      family == .clip || vision.transformer.activation == .silu || !vision.transformer.isGated,
-      "gated feed-forward with activation \(vision.transformer.activation.rawValue)",
-      expected: "silu")
-    try require(
       logitScale.isFinite && logitScale > 0, "logit scale \(logitScale)",
       expected: "a positive number")
     if let rotary = vision.rotary {
@@ -57,6 +53,11 @@ extension Architecture {
       transformer.width % transformer.heads == 0,
       "\(tower) width \(transformer.width) with \(transformer.heads) heads",
       expected: "a width that the heads divide")
+    try require(
+      transformer.isGated == (transformer.activation == .silu),
+      "\(tower) feed-forward \(transformer.isGated ? "with" : "without") a gate and with "
+        + "activation \(transformer.activation.rawValue)",
+      expected: "a gate with silu, and silu with a gate only")
     let epsilon = transformer.layerNormEpsilon
     try require(
       epsilon.isFinite && epsilon > 0 && epsilon < 1, "\(tower) LayerNorm epsilon \(epsilon)",

@@ -77,7 +77,8 @@ extension FloatEngine {
     let rows = range(layer.rows)
     let target = layer.target.row(rows.lowerBound) + columns.lowerBound
     switch layer.activation {
-    case nil, .silu: break
+    case nil: break
+    case .silu: preconditionFailure("a plan has silu in gated products only")
     case .quickGELU: kernels.quick_gelu(target, layer.target.stride, rows.count, columns.count)
     case .gelu: kernels.gelu(target, layer.target.stride, rows.count, columns.count)
     case .geluTanh: kernels.gelu_tanh(target, layer.target.stride, rows.count, columns.count)
