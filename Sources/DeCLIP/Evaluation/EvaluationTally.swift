@@ -57,7 +57,7 @@ public struct EvaluationTally: Codable, Hashable, Sendable {
 
   /// Whether all classes are below `classes` and all categories below `categories`.
   func isWithin(classes: Int, categories: Int) -> Bool {
-    (segmentation?.counts.keys.allSatisfy { 0..<classes ~= $0 } ?? true)
-      && regions.values.allSatisfy { $0.counts.keys.allSatisfy { 0..<categories ~= $0 } }
+    (segmentation?.counts.isWithin(classes) ?? true)
+      && regions.values.allSatisfy { $0.counts.isWithin(categories) }
   }
 }

@@ -13,46 +13,34 @@ public enum RegionKind: String, Codable, CodingKeyRepresentable, Hashable, Senda
 
 /// Regions counted by class, and how many of them were named right.
 public struct RegionTally: Hashable, Sendable {
-  /// Regions of one class.
-  struct Counts: Hashable, Sendable {
-    var regions = 0
-    /// Those whose class came first.
-    var first = 0
-    /// Those whose class was among the first five.
-    var firstFive = 0
-  }
-
-  private(set) var counts: [Int: Counts] = [:]
+  private(set) var counts = ClassCounts()
 
   /// Makes an empty tally.
   public init() {}
 
   /// Adds a region of a class that came at a place, from 0, in the ranking of classes.
   public mutating func add(class index: Int, place: Int) {
-    add(
-      Counts(regions: 1, first: place == 0 ? 1 : 0, firstFive: place < 5 ? 1 : 0), to: index)
+    counts.add(SIMD3(1, place == 0 ? 1 : 0, place < 5 ? 1 : 0), to: index)
   }
 
   /// Adds another tally.
-  public mutating func merge(_ other: RegionTally) {
-    for (index, counts) in other.counts { add(counts, to: index) }
-  }
+  public mutating func merge(_ other: RegionTally) { counts.merge(other.counts) }
+}
 
-  private mutating func add(_ more: Counts, to index: Int) {
-    var sum = counts[index] ?? Counts()
-    sum.regions += more.regions
-    sum.first += more.first
-    sum.firstFive += more.firstFive
-    counts[index] = sum
-  }
+extension SIMD3<Int> {
+  fileprivate var regions: Int { x }
+  /// Regions whose class came first.
+  fileprivate var first: Int { y }
+  /// Regions whose class was among the first five.
+  fileprivate var firstFive: Int { z }
 }
 
 extension RegionTally {
   /// The classes that occur, in ascending order.
-  public var presentClasses: [Int] { counts.keys.sorted() }
+  public var presentClasses: [Int] { counts.classes { _ in true } }
 
   /// The regions of all classes.
-  public var regions: Int { counts.values.reduce(0) { $0 + $1.regions } }
+  public var regions: Int { counts.sum.regions }
 
   /// The share of a class's regions, 0 to 1, that were named right at first, or within five; nil
   /// for a class without regions.
@@ -65,30 +53,18 @@ extension RegionTally {
   public func meanAccuracy(
     of classes: some Sequence<Int>, withinFive: Bool = false
   ) -> Double? {
-    let values = classes.compactMap { accuracy(of: $0, withinFive: withinFive) }
-    return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+    classes.mean { accuracy(of: $0, withinFive: withinFive) }
   }
 }
 
 extension RegionTally: Codable {
   /// Reads rows of class, regions, first and first five.
   public init(from decoder: any Decoder) throws {
-    for row in try [[Int]](from: decoder) {
-      guard row.count == 4, row.allSatisfy({ 0...1 << 52 ~= $0 }), row[2] <= row[3],
-        row[3] <= row[1]
-      else {
-        throw DecodingError.dataCorrupted(
-          .init(codingPath: decoder.codingPath, debugDescription: "no counts of a class"))
-      }
-      add(Counts(regions: row[1], first: row[2], firstFive: row[3]), to: row[0])
+    counts = try ClassCounts(from: decoder) {
+      $0.first <= $0.firstFive && $0.firstFive <= $0.regions
     }
   }
 
   /// Writes rows of class, regions, first and first five by ascending class.
-  public func encode(to encoder: any Encoder) throws {
-    let rows = counts.sorted { $0.key < $1.key }.map {
-      [$0.key, $0.value.regions, $0.value.first, $0.value.firstFive]
-    }
-    try rows.encode(to: encoder)
-  }
+  public func encode(to encoder: any Encoder) throws { try counts.encode(to: encoder) }
 }

@@ -2,21 +2,9 @@ import Model
 import Vision
 
 /// Pixels counted by class, true and found: what intersection over union is made of.
-///
-/// Counts are integers, so that tallies of pictures add up to the same in any order.
 public struct SegmentationTally: Hashable, Sendable {
-  /// Pixels of one class.
-  struct Counts: Hashable, Sendable {
-    /// Pixels that are of the class.
-    var expected = 0
-    /// Pixels that were labelled with the class, among those that are of any class.
-    var found = 0
-    /// Pixels that are both.
-    var hits = 0
-  }
-
   /// The classes that occur on either side.
-  private(set) var counts: [Int: Counts] = [:]
+  private(set) var counts = ClassCounts()
 
   /// Makes an empty tally.
   public init() {}
@@ -39,29 +27,26 @@ public struct SegmentationTally: Hashable, Sendable {
       if guess == Int(label) { hits[guess] += 1 }
     }
     for index in 0..<classes where expected[index] > 0 || found[index] > 0 {
-      add(Counts(expected: expected[index], found: found[index], hits: hits[index]), to: index)
+      counts.add(SIMD3(expected[index], found[index], hits[index]), to: index)
     }
   }
 
   /// Adds another tally.
-  public mutating func merge(_ other: SegmentationTally) {
-    for (index, counts) in other.counts { add(counts, to: index) }
-  }
+  public mutating func merge(_ other: SegmentationTally) { counts.merge(other.counts) }
+}
 
-  private mutating func add(_ more: Counts, to index: Int) {
-    var sum = counts[index] ?? Counts()
-    sum.expected += more.expected
-    sum.found += more.found
-    sum.hits += more.hits
-    counts[index] = sum
-  }
+extension SIMD3<Int> {
+  /// Pixels that are of the class.
+  fileprivate var expected: Int { x }
+  /// Pixels that were labelled with the class, among those that are of any class.
+  fileprivate var found: Int { y }
+  /// Pixels that are both.
+  fileprivate var hits: Int { z }
 }
 
 extension SegmentationTally {
   /// The classes that truly occur, in ascending order.
-  public var presentClasses: [Int] {
-    counts.filter { $0.value.expected > 0 }.keys.sorted()
-  }
+  public var presentClasses: [Int] { counts.classes { $0.expected > 0 } }
 
   /// The true pixels of a class.
   public func pixels(of index: Int) -> Int { counts[index]?.expected ?? 0 }
@@ -75,36 +60,24 @@ extension SegmentationTally {
 
   /// The mean over those of `classes` that truly occur; nil where none does.
   public func meanIntersectionOverUnion(of classes: some Sequence<Int>) -> Double? {
-    let values = classes.compactMap(intersectionOverUnion)
-    return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+    classes.mean(of: intersectionOverUnion)
   }
 
   /// The share of counted pixels with the true label; nil where there are none.
   public var pixelAccuracy: Double? {
-    let total = counts.values.reduce(0) { $0 + $1.expected }
-    return total == 0 ? nil : Double(counts.values.reduce(0) { $0 + $1.hits }) / Double(total)
+    let sum = counts.sum
+    return sum.expected == 0 ? nil : Double(sum.hits) / Double(sum.expected)
   }
 }
 
 extension SegmentationTally: Codable {
   /// Reads rows of class, expected, found and hits.
   public init(from decoder: any Decoder) throws {
-    for row in try [[Int]](from: decoder) {
-      guard row.count == 4, row.allSatisfy({ 0...1 << 52 ~= $0 }), row[3] <= row[1] else {
-        throw DecodingError.dataCorrupted(
-          .init(codingPath: decoder.codingPath, debugDescription: "no counts of a class"))
-      }
-      add(Counts(expected: row[1], found: row[2], hits: row[3]), to: row[0])
-    }
+    counts = try ClassCounts(from: decoder) { $0.hits <= $0.expected }
   }
 
   /// Writes rows of class, expected, found and hits by ascending class.
-  public func encode(to encoder: any Encoder) throws {
-    let rows = counts.sorted { $0.key < $1.key }.map {
-      [$0.key, $0.value.expected, $0.value.found, $0.value.hits]
-    }
-    try rows.encode(to: encoder)
-  }
+  public func encode(to encoder: any Encoder) throws { try counts.encode(to: encoder) }
 }
 
 extension LabelMap {
