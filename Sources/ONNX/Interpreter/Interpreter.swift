@@ -1,4 +1,3 @@
-import COpenBLAS
 import Model
 
 /// Runs inference graphs in float arithmetic, one node after the other: a reference to compare
@@ -38,8 +37,6 @@ public struct Interpreter: Sendable {
     _ given: [String: Value], known: [String: Value] = [:], targets: [String]? = nil,
     observer: ((Node, String, Value) -> Void)? = nil
   ) throws(DeclipError) -> [String: Value] {
-    openblas_set_num_threads(openblas_get_num_procs())
-    defer { openblas_set_num_threads(1) }
     let targets = targets ?? model.graph.outputs.map(\.name)
     let memory = model.budget.remaining
     var state = RunningValues(given: given, known: known)

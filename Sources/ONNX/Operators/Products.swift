@@ -1,4 +1,5 @@
 import COpenBLAS
+import Dispatch
 import Model
 
 /// Matrix products, convolution and what else multiplies and adds.
@@ -9,18 +10,39 @@ let productOperators: [String: OperatorFunction] = [
   "Einsum": einsum,
 ]
 
+/// OpenBLAS computes on the calling thread. Its number of threads is one of the whole process, on
+/// which the sums of other products depend, so that nothing here ever changes it.
+private let openBLASIsReady: Bool = {
+  openblas_set_num_threads(1)
+  return true
+}()
+
 /// `c += a * b` with `a` `[rows, depth]` and `b` `[depth, columns]`, row-major.
+///
+/// Large products are computed on several threads, in parts whose number does not depend on the
+/// machine, so that the result does not either.
 func multiply(
   _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
   rows: Int, columns: Int, depth: Int, transposesA: Bool = false, transposesB: Bool = false,
   alpha: Float = 1
 ) {
-  guard rows > 0, columns > 0, depth > 0 else { return }
-  cblas_sgemm(
-    CblasRowMajor, transposesA ? CblasTrans : CblasNoTrans, transposesB ? CblasTrans : CblasNoTrans,
-    blasint(rows), blasint(columns), blasint(depth), alpha, a,
-    blasint(transposesA ? rows : depth), b, blasint(transposesB ? depth : columns), 1, c,
-    blasint(columns))
+  guard rows > 0, columns > 0, depth > 0, openBLASIsReady else { return }
+  nonisolated(unsafe) let (a, b, c) = (a, b, c)
+  let parts = columns < 64 || Double(rows) * Double(columns) * Double(depth) < 1e7 ? 1 : 4
+  @Sendable func compute(_ part: Int) {
+    let first = columns * part / parts
+    let count = columns * (part + 1) / parts - first
+    cblas_sgemm(
+      CblasRowMajor, transposesA ? CblasTrans : CblasNoTrans,
+      transposesB ? CblasTrans : CblasNoTrans, blasint(rows), blasint(count), blasint(depth), alpha,
+      a, blasint(transposesA ? rows : depth), b + (transposesB ? first * depth : first),
+      blasint(transposesB ? depth : columns), 1, c + first, blasint(columns))
+  }
+  if parts == 1 {
+    compute(0)
+  } else {
+    DispatchQueue.concurrentPerform(iterations: parts, execute: compute)
+  }
 }
 
 private let matrixProduct: OperatorFunction = { call throws(DeclipError) in

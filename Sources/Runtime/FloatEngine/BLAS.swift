@@ -4,6 +4,9 @@ import COpenBLAS
 enum BLAS {
   /// Must be touched once before any product: OpenBLAS then computes on the calling thread only,
   /// as it is called by the pool's threads.
+  ///
+  /// The setting is one of the whole process. Who makes it another one changes how products are cut,
+  /// and with that the last bits of sums, in every engine that runs at that time.
   static let isReady: Bool = {
     openblas_set_num_threads(1)
     return true

@@ -6,10 +6,11 @@ import Model
 /// the decoupled block, whose scores are not divided by the root of the head's size, on 13-bit queries
 /// and keys and 12-bit values.
 ///
-/// Sums are 32-bit integers without saturation, so results depend neither on the number of threads
-/// nor on the instruction set beyond the rounding of floats. The residual stream and
-/// the head are float32; a `FloatEngine` does them in the same memory, and with them the layers that
-/// a quantised model leaves in float.
+/// Sums are 32-bit integers without saturation, so results depend on the instruction set by no more
+/// than the rounding of floats. The residual stream and the head are float32; a `FloatEngine` does
+/// them in the same memory, and with them the layers that a quantised model leaves in float. Their
+/// sums depend on the shape of a product, so products in float are cut into the same parts whatever
+/// the number of threads. Results are the same to the last bit for every number of threads.
 /// Between two attentions threads work on blocks of rows (see `RowBlock`). Running allocates
 /// nothing, unless somebody observes.
 public final class Int8Engine: VisionEngine {
