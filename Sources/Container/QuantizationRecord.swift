@@ -3,6 +3,7 @@ import Model
 /// The content of section `quantization`: `Quantization` with layers by their names.
 struct QuantizationRecord: Codable {
   var layers: [String: Layer]
+  var attention: [Attention]?
 
   struct Layer: Codable {
     var weightBits: Int
@@ -16,6 +17,11 @@ struct QuantizationRecord: Codable {
     var zeroPoint: Int?
   }
 
+  struct Attention: Codable {
+    var scoreBits: Int
+    var valueBits: Int
+  }
+
   enum Kind: String, Codable {
     case row, tensor, float
   }
@@ -26,11 +32,15 @@ struct QuantizationRecord: Codable {
       layers[role.description] = Layer(
         weightBits: layer.weightBits, input: Input(layer.input))
     }
+    guard !quantization.attention.isEmpty else { return }
+    attention = quantization.attention.map {
+      Attention(scoreBits: $0.scoreBits, valueBits: $0.valueBits)
+    }
   }
 
-  /// The layers by role, checked against the architecture.
+  /// The layers by role and the attention, checked against the architecture.
   ///
-  /// Throws `badData` naming a layer that is not part of the model or not sensibly described.
+  /// Throws `badData` naming what is not part of the model or not sensibly described.
   func quantization(of architecture: Architecture) throws(DeclipError) -> Quantization {
     var roles: [String: TensorRole] = [:]
     for tensor in architecture.tensors { roles[tensor.role.description] = tensor.role }
@@ -46,6 +56,9 @@ struct QuantizationRecord: Codable {
           expected: layer.input.kind == .row ? "bits" : "bits, scale and zeroPoint")
       }
       result.layers[role] = Quantization.Layer(weightBits: layer.weightBits, input: input)
+    }
+    result.attention = (attention ?? []).map {
+      Quantization.Attention(scoreBits: $0.scoreBits, valueBits: $0.valueBits)
     }
     try architecture.validate(result)
     return result

@@ -45,8 +45,9 @@ extension Architecture {
 
   /// Throws `badData` naming the layer where `quantization` does not describe this model: a layer
   /// that it does not have or that cannot be quantised, numbers out of range, layers that read the
-  /// same rows and disagree.
+  /// same rows and disagree; attention of other bits, or not of every block.
   public func validate(_ quantization: Quantization) throws(DeclipError) {
+    try validate(quantization.attention)
     let known = Set(tensors.map(\.role))
     var inputs: [TensorRole: (role: TensorRole, input: Quantization.Input)] = [:]
     // In a fixed order, so that of several faults always the same is told.
@@ -85,6 +86,24 @@ extension Architecture {
           "quantises its input unlike '\(other.role)'", "the same, as both read the same")
       }
       inputs[first] = (role, layer.input)
+    }
+  }
+
+  private func validate(_ attention: [Quantization.Attention]) throws(DeclipError) {
+    let blocks = vision.transformer.layers
+    guard attention.isEmpty || attention.count == blocks else {
+      throw DeclipError(
+        .badData, "describes the attention of \(attention.count) blocks", place: "quantization",
+        expected: "\(blocks), as the vision tower has")
+    }
+    for (block, attention) in attention.enumerated() {
+      guard [8, 13].contains(attention.scoreBits), [8, 12].contains(attention.valueBits) else {
+        throw DeclipError(
+          .badData,
+          "has scores of \(attention.scoreBits) bits and values of \(attention.valueBits)",
+          place: "quantization of the attention of block \(block)",
+          expected: "scores of 8 or 13, values of 8 or 12")
+      }
     }
   }
 }

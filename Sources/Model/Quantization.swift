@@ -1,5 +1,5 @@
-/// How the linear layers of a model are computed in 8-bit integers: the part of a quantised file that
-/// says what its int8 tensors mean.
+/// How a model is computed in integers: the part of a quantised file that says what its int8 tensors
+/// mean.
 ///
 /// A layer's weights are symmetric integers with a scale for each output channel,
 /// `weight[o][i] = values[o][i] * scales[o]`; its input is quantised as `Input` says. Linear layers
@@ -7,10 +7,35 @@
 public struct Quantization: Hashable, Sendable {
   /// The quantised layers, by the role of their weight.
   public var layers: [TensorRole: Layer]
+  /// The attention of the vision tower's blocks, from the first on; empty where all are `narrow`.
+  public var attention: [Attention]
 
-  /// Makes a record of layers.
-  public init(layers: [TensorRole: Layer] = [:]) {
+  /// Makes a record of layers and attention.
+  public init(layers: [TensorRole: Layer] = [:], attention: [Attention] = []) {
     self.layers = layers
+    self.attention = attention
+  }
+
+  /// The integers that a block's attention multiplies, symmetric around zero.
+  ///
+  /// A decoupled aggregation, the last block's in any mode but `vanilla`, has the wide ones whatever
+  /// is recorded.
+  public struct Attention: Hashable, Sendable {
+    /// The bits of queries and keys, 8 or 13; every row has a scale of its own.
+    public var scoreBits: Int
+    /// The bits of values, 8 or 12; every channel of a head has a scale of its own.
+    public var valueBits: Int
+
+    /// Makes a record of bits.
+    public init(scoreBits: Int, valueBits: Int) {
+      self.scoreBits = scoreBits
+      self.valueBits = valueBits
+    }
+
+    /// Bytes.
+    public static let narrow = Attention(scoreBits: 8, valueBits: 8)
+    /// Words.
+    public static let wide = Attention(scoreBits: 13, valueBits: 12)
   }
 
   /// One quantised linear layer.

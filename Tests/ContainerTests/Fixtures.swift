@@ -141,6 +141,9 @@ extension Checkpoint {
       quantization.layers[specification.role] = .init(
         weightBits: weightBits, input: Self.input(of: specification.role))
     }
+    quantization.attention = (0..<architecture.vision.transformer.layers).map {
+      $0 == 0 ? .wide : .init(scoreBits: 8, valueBits: 12)
+    }
     result.quantization = quantization
     result.calibration = "{\"method\":\"random\",\"pictures\":0}"
     return result

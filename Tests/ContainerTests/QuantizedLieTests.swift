@@ -66,6 +66,15 @@ import Testing
     #expect(try record("\"zeroPoint\":0", "\"zeroPoint\":0.5").contains("section 'quantization'"))
     #expect(try record("\"scale\":0.0173", "\"scale\":1e99").contains("quantization"))
     #expect(try record("\"bits\":8", "\"bits\":5").contains("has inputs of 5 bits"))
+    #expect(
+      try record("\"scoreBits\":13", "\"scoreBits\":12")
+        == "quantization of the attention of block 0: has scores of 12 bits and values of 12, "
+        + "expected scores of 8 or 13, values of 8 or 12")
+    #expect(
+      try record("\"attention\":[", "\"attention\":[{\"scoreBits\":8,\"valueBits\":8},")
+        == "quantization: describes the attention of 2 blocks, expected 1, as the vision tower has")
+    // Readers before it knew of no such key; without it all is bytes.
+    #expect(try record("\"attention\":", "\"other\":") == "")
   }
 
   @Test func recordAndTensorsDisagree() throws {

@@ -70,8 +70,13 @@ import Vision
     let (checkpoint, input) = try demo()
     for kernels in Kernels.available {
       let bits = kernels.gemm.full_range_is_fast != 0 ? 8 : 7
-      let quantized = try checkpoint.quantized {
+      var quantized = try checkpoint.quantized {
         isVision($0) ? .init(weightBits: 8, input: .perRow(bits: bits)) : nil
+      }
+      if kernels.attention.narrow_values_are_fast == 0 {
+        quantized.quantization?.attention = .init(
+          repeating: .init(scoreBits: 8, valueBits: 12),
+          count: checkpoint.architecture.vision.transformer.layers)
       }
       let expected = try walk(checkpoint, input, kernels: kernels).features
       #expect(try walk(quantized, input, kernels: kernels).features == expected, "\(kernels.name)")
@@ -275,6 +280,45 @@ import Vision
     }
     #expect(try walk(mixture, input, threads: 1).features == found.features)
     #expect(cosine(float.features, found.features, checkpoint) > 0.999)
+  }
+
+  /// What attention multiplies is what the file says, whatever is fast on the machine.
+  @Test func attentionHasTheRecordedBits() throws {
+    let (checkpoint, input) = try demo()
+    let blocks = checkpoint.architecture.vision.transformer.layers
+    let float = try walk(checkpoint, input, int8: false, observes: true)
+    let step = try #require(
+      float.plan.steps.firstIndex { if case .attend = $0.operation { true } else { false } })
+    func ratio(_ attention: [Quantization.Attention], _ kernels: Kernels) throws -> Double {
+      // No layers but one behind the attention looked at, so that it reads the float engine's rows.
+      var quantized = try checkpoint.quantized {
+        if case .block(.vision, 1, .down, _) = $0 {
+          .init(weightBits: 8, input: .perRow(bits: 8))
+        } else {
+          nil
+        }
+      }
+      quantized.quantization?.attention = attention
+      let found = try walk(quantized, input, kernels: kernels, observes: true)
+      var difference = RowDifference()
+      difference.add(
+        reference: try #require(float.rows[step]), other: try #require(found.rows[step]),
+        columns: checkpoint.architecture.vision.transformer.width)
+      return difference.ratio
+    }
+    for kernels in Kernels.available {
+      let narrow = try ratio([], kernels)
+      let widths: [Quantization.Attention] = [
+        .narrow, .init(scoreBits: 8, valueBits: 12), .init(scoreBits: 13, valueBits: 8), .wide,
+      ]
+      let ratios = try widths.map {
+        try ratio(
+          [$0] + .init(repeating: .narrow, count: blocks - 1), kernels)
+      }
+      #expect(ratios[0] == narrow, "\(kernels.name)")
+      #expect(ratios[1] > narrow + 0.5 && ratios[2] > narrow + 0.5, "\(kernels.name) \(ratios)")
+      #expect(ratios[3] > narrow + 12, "\(kernels.name) \(ratios)")
+    }
   }
 
   @Test func layersBeyondTheirRangeAreRefused() throws {

@@ -66,17 +66,10 @@ extension Int8Engine {
     let layout = scratch.layout
     let rows = float.range(attention.rows)
     guard !rows.isEmpty else { return }
-    // Where one projection is compared with itself, scores spread further than bytes tell apart;
-    // of the network's last aggregation nothing is given away.
-    let isWide = attention.isDecoupled
-    let valueLimit =
-      isWide || kernels.attention.narrow_values_are_fast == 0
-      ? Int32(DECLIP_INT8_VALUES_WIDE) : Int32(DECLIP_INT8_VALUES_NARROW)
-    pack(attention.value, head, valueLimit, worker)
+    pack(attention.value, head, attention.valueLimit, worker)
     for (index, product) in attention.products.enumerated() {
       let size = product.right.count * layout.headSize
-      let keyLimit =
-        isWide ? Self.wideLimit(channels: size) : Int32(DECLIP_INT8_SCORES_NARROW)
+      let keyLimit = min(attention.scoreLimit, Self.exactLimit(channels: size))
       let keys = scratch.pointer(worker, layout.keys, as: Int16.self)
       let keyScales = scratch.pointer(worker, layout.keyScales, as: Float.self)
       quantize(product.right, head, attention.rotates, keyLimit, keys, keyScales, worker)
@@ -92,7 +85,7 @@ extension Int8Engine {
       }
       var packed = declip_int8_head(
         tokens: plan.rows, score_size: size, head_size: layout.headSize, key_limit: keyLimit,
-        value_limit: valueLimit, softmax_scale: product.scale,
+        value_limit: attention.valueLimit, softmax_scale: product.scale,
         keys: scratch.pointer(worker, layout.packedKeys, as: UInt8.self),
         values: scratch.pointer(worker, layout.packedValues, as: UInt8.self))
       let output = scratch.pointer(worker, layout.output, as: Float.self)
@@ -105,9 +98,8 @@ extension Int8Engine {
   }
 
   /// The largest magnitude of words whose products over `channels` channels add up in 32 bits.
-  private static func wideLimit(channels: Int) -> Int32 {
-    let exact = (Double(Int32.max) / Double(channels)).squareRoot().rounded(.down)
-    return min(Int32(DECLIP_INT8_SCORES_WIDE), Int32(exact))
+  private static func exactLimit(channels: Int) -> Int32 {
+    Int32((Double(Int32.max) / Double(channels)).squareRoot().rounded(.down))
   }
 
   private func store(

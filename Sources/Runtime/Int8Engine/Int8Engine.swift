@@ -2,9 +2,9 @@ import CKernels
 import Model
 
 /// Walks a vision plan with products of 8-bit integers: linear layers on unsigned bytes with a scale for
-/// each row, attention on 8-bit queries, keys and values (12-bit values where those are as fast), in
-/// the decoupled block, whose scores are not divided by the root of the head's size, on 13-bit queries
-/// and keys and 12-bit values.
+/// each row, attention on 8-bit queries, keys and values or wider ones where the model records them
+/// (of a model of floats, values are wider where that costs nothing), in the decoupled block, whose
+/// scores are not divided by the root of the head's size, on 13-bit queries and keys and 12-bit values.
 ///
 /// Sums are 32-bit integers without saturation, so results depend on the instruction set by no more
 /// than the rounding of floats. The residual stream and the head are float32; a `FloatEngine` does

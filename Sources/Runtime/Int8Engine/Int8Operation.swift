@@ -80,9 +80,16 @@ struct Int8Attention {
   let rotates: Bool
   /// Whether rows are compared with themselves.
   let isDecoupled: Bool
+  /// The integers that are multiplied.
+  let precision: Quantization.Attention
   let value: FloatMatrix
   let target: FloatMatrix
   let rows: RowSet
+
+  /// The largest magnitude of queries and keys.
+  var scoreLimit: Int32 { (1 << (precision.scoreBits - 1)) - 1 }
+  /// The largest magnitude of values.
+  var valueLimit: Int32 { (1 << (precision.valueBits - 1)) - 1 }
 
   /// The most rows side by side.
   var mostSources: Int { products.map(\.right.count).max() ?? 1 }

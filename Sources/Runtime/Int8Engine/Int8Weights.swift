@@ -6,10 +6,15 @@ import Model
 ///
 /// Of a quantised model those matrices are bytes that the model has in int8 and that read quantised
 /// rows. Of a model of floats all of them are, quantised as they are read, and rows have 8 bits where
-/// that costs nothing, else 7, for which products of bytes are exact in 16 bits.
+/// that costs nothing, else 7, for which products of bytes are exact in 16 bits; attention keeps values
+/// in words where bytes are not faster.
 public final class Int8Weights: Sendable {
   /// What is not quantised: embeddings, norms, biases, the projection to the shared space.
   let floats: FloatWeights
+  /// The attention of the blocks that the model describes, from the first on.
+  private let attention: [Quantization.Attention]
+  /// That of all others.
+  private let otherAttention: Quantization.Attention
   private let layers: [TensorRole: Int8Layer]
   private let memory: AlignedMemory
 
@@ -21,6 +26,10 @@ public final class Int8Weights: Sendable {
     _ source: some WeightSource, for plans: [Plan], pool: WorkerPool, kernels: Kernels
   ) throws(DeclipError) {
     let quantization = source.quantization
+    attention = quantization?.attention ?? []
+    otherAttention =
+      quantization == nil && kernels.attention.narrow_values_are_fast == 0
+      ? .init(scoreBits: 8, valueBits: 12) : .narrow
     let matrices = Self.matrices(of: plans).filter {
       quantization == nil || quantization?.layers[$0].map { $0.input != .float } ?? false
     }
@@ -67,6 +76,11 @@ public final class Int8Weights: Sendable {
     }
     self.layers = layers
     self.memory = memory
+  }
+
+  /// What the ordinary attention of a block multiplies.
+  func attention(ofBlock block: Int) -> Quantization.Attention {
+    attention.indices.contains(block) ? attention[block] : otherAttention
   }
 
   /// Whether a layer multiplies bytes.
