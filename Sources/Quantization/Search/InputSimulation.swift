@@ -12,7 +12,7 @@ extension Quantization.Input {
       for start in stride(from: 0, to: rows.count, by: width) {
         var magnitude: Float = 0
         for index in start..<start + width { magnitude = max(magnitude, abs(rows[index])) }
-        let scale = magnitude / (largest / 2)
+        let scale = magnitude / (zeroPoint - 1)
         let inverse = scale.isNormal ? 1 / scale : 0
         for index in start..<start + width {
           let integer = nearest(rows[index] * inverse) + zeroPoint
