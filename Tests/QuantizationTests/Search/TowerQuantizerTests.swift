@@ -94,7 +94,7 @@ import Testing
     let perRow = Quantization.Input.perRow(bits: bits).simulated(rows, width: 10)
     for row in 0..<40 {
       let magnitude = rows[row * 10..<(row + 1) * 10].map(abs).max() ?? 0
-      let step = magnitude / (Float((1 << bits) - 1) / 2)
+      let step = magnitude / Float((1 << (bits - 1)) - 1)
       for index in row * 10..<(row + 1) * 10 {
         #expect(abs(perRow[index] - rows[index]) <= 0.5001 * step)
       }
