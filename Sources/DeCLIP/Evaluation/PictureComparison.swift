@@ -65,11 +65,16 @@ public final class PictureComparison {
     let equal = zip(maps[0].labels, maps[1].labels).count { $0 == $1 }
     return ReportPicture(
       name: path.split(separator: "/").last.map(String.init) ?? path,
-      picture: try shown(image).png(), float: try shown(maps[0].overlay(on: image)).png(),
-      quantized: try shown(maps[1].overlay(on: image)).png(),
+      picture: try shown(image).png(), float: try shown(labels(maps[0], image)).png(),
+      quantized: try shown(labels(maps[1], image)).png(),
       changes: try shown(changes).png(),
       labelAgreement: Double(equal) / Double(max(1, maps[0].labels.count)),
       content: content.result, classes: classes(in: maps))
+  }
+
+  /// Opaque enough for colours to be those that classes are named with.
+  private func labels(_ map: SegmentationMap, _ image: Image) -> Image {
+    map.overlay(on: image, opacity: 0.85)
   }
 
   /// Small enough for a page with many.

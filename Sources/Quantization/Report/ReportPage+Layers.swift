@@ -11,8 +11,8 @@ extension ReportPage {
     }
     return """
       <h2>What was tried</h2>
-      <p class="note">In this order, on pictures set aside for choosing\
-      \(hasTime ? "; time is an estimate relative to the float model" : "").</p>
+      <p class="note">In this order, on the \(record.heldOutPictures) held-out pictures that figures are measured \
+      on\(hasTime ? "; time is an estimate relative to the float model" : "").</p>
       \(Markup.table(
         ["method", ">centred cosine", ">cosine"] + (hasTime ? [">time"] : []), rows,
         classes: record.ladder.map { $0.isChosen ? "chosen" : nil }))
@@ -32,9 +32,10 @@ extension ReportPage {
       error, 40 dB are 1 %. Longer is better; <span class="weak">orange</span> are the ten weakest. \
       <i>Clipped</i> is the share of input values beyond the range that integers cover, and \
       <i>outliers</i> is how much larger the largest channel of the input is than the median one: \
-      such channels cost all others their precision.</p>
-      \(Markup.table(
-        ["layer", "weights", "input", "range chosen by", ">clipped", ">outliers", "dB"], rows))
+      such channels cost all others their precision. <i>Migration</i> moved them into the weights, with \
+      a strength of 0 to 1.</p>
+      <div class="layers">\(Markup.table(
+        ["layer", "weights", "input", "range chosen by", ">clipped", ">outliers", "dB"], rows))</div>
       """
   }
 
@@ -44,7 +45,7 @@ extension ReportPage {
     }
     var method = Markup.escaped(layer.method)
     if let migration = layer.migration {
-      method += ", outliers moved into weights at \(Markup.short(migration))"
+      method += ", migration \(Markup.short(migration))"
     }
     guard let weightBits = layer.weightBits else {
       return [

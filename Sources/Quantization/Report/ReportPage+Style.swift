@@ -20,6 +20,7 @@ extension ReportPage {
     td { border-bottom: 1px solid #eef0f3; font-variant-numeric: tabular-nums; }
     th.n, td.n { text-align: right; white-space: nowrap; }
     tr.chosen td { background: #ecfdf5; }
+    .layers td { white-space: nowrap; }
     .bar { display: inline-block; width: 190px; height: 11px; background: #f3f4f6; }
     .bar div { height: 11px; }
     .good { background: #3b82f6; } .bar .weak { background: #f97316; }

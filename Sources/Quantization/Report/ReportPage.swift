@@ -62,7 +62,7 @@ extension ReportPage {
     text += "integers of 7 or 8 bits"
     if let worst = record.objectives.min(by: { $0.cosine < $1.cosine }) {
       text +=
-        "; on \(record.heldOutPictures) pictures that calibration did not see, dense features "
+        "; on \(record.heldOutPictures) pictures that scales were not fitted on, dense features "
       text += "keep a cosine of <b>\(Markup.fixed(worst.cosine, 4))</b> with the float model's"
       if record.objectives.count > 1 { text += " in the worst of the modes measured" }
       if let agreement = record.objectives.compactMap(\.labelAgreement).min() {

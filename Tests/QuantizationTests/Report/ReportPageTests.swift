@@ -62,7 +62,7 @@ import Testing
       "in the worst of",
       "99.79&nbsp;%", "Mode qq at 224 &times; 224", "0.99851", "percentile 99.99, migration 0.5",
       "&larr; chosen", "43.00&nbsp;%", "vision.block[1].mlp.up", "stays in float", "0.007&nbsp;%",
-      "8 bit, gptq", "outliers moved into weights at 0.5", "9.3&nbsp;&times;", "channel 17",
+      "8 bit, gptq", "percentile 99.99, migration 0.5</td>", "9.3&nbsp;&times;", "channel 17",
       "vision.block[0].attention.query, key, value", "each row its own scale",
       "pictures that could not be read", "--target", "shapes &amp; co, 1.3 MB",
     ] { #expect(html.contains(text), "\(text)") }
