@@ -113,3 +113,20 @@ extension [TensorRole: Tensor] {
     self[role] = Tensor(dataType: .float32, shape: [matrix.scales.count], bytes: scales)
   }
 }
+
+extension QuantizedMatrix {
+  /// Rounds a weight of a model to the nearest integers; throws `badData` where it is absent, damaged
+  /// or not finite.
+  fileprivate init(rounding role: TensorRole, of source: any WeightSource, weightBits: Int)
+    throws(DeclipError)
+  {
+    let shape = source.architecture.tensors.first { $0.role == role }?.shape ?? []
+    var weights = [Float](repeating: 0, count: shape.reduce(1, *))
+    try weights.withUnsafeMutableBufferPointer { buffer throws(DeclipError) in
+      try source.read(role, into: buffer)
+    }
+    try self.init(
+      rounding: weights, outputs: shape.first ?? 0, weightBits: weightBits,
+      place: "tensor '\(role)'")
+  }
+}

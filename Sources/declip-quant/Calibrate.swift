@@ -71,7 +71,7 @@ struct Calibrate: ParsableCommand {
       for: source.architecture, threads: pool.threads
     ) { Terminal.printWarning("passed over: \($0)") }
     // Observing, measuring in float, finding migrations, and the ladder's rungs.
-    var progress = Progress(total: methods.method == .auto ? 10 : 4)
+    var progress = Progress(total: methods.method == .auto ? 11 : 4)
     let calibrator = Calibrator(
       methods.options, embeddings: try classEmbeddings(source, pool), pool: pool,
       kernels: try .chosen()

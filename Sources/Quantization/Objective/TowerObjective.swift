@@ -10,12 +10,15 @@ public struct Damage: Hashable, Sendable, Codable {
   /// The share of patches that keep their class; nil without a vocabulary.
   public var labelAgreement: Double?
 
-  /// One number to compare by: `(1 - cosine) + (1 - centred cosine) + 0.1 context^2`.
+  /// One number to compare by: `(1 - cosine) + (1 - centred cosine) + shift^2 / 2 + 0.1 context^2
+  /// + 0.1 (1 - first percentile)`.
   ///
-  /// Content and context weigh 1 and 0.1, as in DeCLIP's learning objective; the context error is
-  /// squared because it is a length, and `1 - cosine` half the square of one.
+  /// Content and context weigh 1 and 0.1, as in DeCLIP's learning objective; shift and context are
+  /// squared because they are lengths, and `1 - cosine` half the square of one. The worst tokens,
+  /// those whose attention tips over, count for more than their number.
   public var loss: Double {
-    (1 - content.cosine) + (1 - content.centredCosine) + 0.1 * (context ?? 0) * (context ?? 0)
+    (1 - content.cosine) + (1 - content.centredCosine) + content.shift * content.shift / 2
+      + 0.1 * (context ?? 0) * (context ?? 0) + 0.1 * (1 - content.firstPercentile)
   }
 }
 

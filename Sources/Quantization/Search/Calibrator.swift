@@ -11,11 +11,11 @@ public struct Calibrator {
     public let record: CalibrationRecord
   }
 
-  private let options: CalibrationOptions
+  let options: CalibrationOptions
   private let embeddings: [Float]
   private let pool: WorkerPool
   private let kernels: Kernels
-  private let progress: (String) -> Void
+  let progress: (String) -> Void
 
   /// The most pictures that are held out, whose float features are kept.
   private static let mostHeldOut = 16
@@ -59,6 +59,7 @@ public struct Calibrator {
       try ladder.climb(options)
     }
     var measured: [InputGroup: Double] = [:]
+    if options.method == .auto { try widen(&ladder, quantizer, objective) }
     if options.prefer == .speed { try narrow(&ladder, quantizer, objective, &measured) }
     if let target = options.target {
       try reach(target, &ladder, quantizer, objective, &measured)
@@ -137,66 +138,6 @@ public struct Calibrator {
       from: source, to: migrated, pictures: PictureSubset(pictures, indices: [0]), modes: modes,
       pool: pool, kernels: kernels)
     try MigrationCheck.require(change)
-  }
-
-  /// Gives 7 bits to inputs, then to weights, where the features stay within the bars.
-  private func narrow(
-    _ ladder: inout Ladder, _ quantizer: TowerQuantizer, _ objective: TowerObjective,
-    _ measured: inout [InputGroup: Double]
-  ) throws(DeclipError) {
-    guard let start = ladder.chosen, QualityBars.standard.hold(for: start.damage) else { return }
-    let search = SensitivitySearch(quantizer, objective)
-    var recipe = start.recipe
-    func narrowInput(_ recipe: inout Recipe, _ group: InputGroup) {
-      recipe.bits[group] = .init(weights: recipe.bits(of: group).weights, inputs: 7)
-    }
-    func narrowWeights(_ recipe: inout Recipe, _ group: InputGroup) {
-      recipe.bits[group] = .init(weights: 7, inputs: recipe.bits(of: group).inputs)
-    }
-    progress("finding inputs for 7 bits")
-    let inputs = try search.sensitivities(recipe, quantizer.groups, narrowInput)
-    for sensitivity in inputs { measured[sensitivity.group] = sensitivity.loss }
-    recipe = try search.most(
-      recipe, worthwhile(inputs), narrowInput, while: QualityBars.standard.hold)
-    progress("finding weights for 7 bits")
-    let narrowed = recipe.bits.filter { $0.value.inputs == 7 }.keys.sorted()
-    let weights = try search.sensitivities(recipe, narrowed, narrowWeights)
-    recipe = try search.most(
-      recipe, worthwhile(weights), narrowWeights, while: QualityBars.standard.hold)
-    let count = recipe.bits.values.filter { $0.inputs == 7 }.count
-    try ladder.settle("+ 7 bits for \(count) of \(quantizer.groups.count) inputs", recipe)
-  }
-
-  /// Leaves inputs in float, those first that gain most for their cost, until the smallest mean
-  /// cosine of any mode reaches `target`.
-  private func reach(
-    _ target: Double, _ ladder: inout Ladder, _ quantizer: TowerQuantizer,
-    _ objective: TowerObjective, _ measured: inout [InputGroup: Double]
-  ) throws(DeclipError) {
-    guard let start = ladder.chosen, start.cosine < target else { return }
-    let search = SensitivitySearch(quantizer, objective)
-    func leave(_ recipe: inout Recipe, _ group: InputGroup) { recipe.floats.insert(group) }
-    progress("finding layers to leave in float")
-    let gains = try search.sensitivities(start.recipe, quantizer.groups, leave)
-    for gain in gains { measured[gain.group] = -gain.loss }
-    let (recipe, best) = try search.fewest(start.recipe, worthwhile(gains), leave) { damage in
-      damage.values.allSatisfy { $0.content.cosine >= target }
-    }
-    guard let recipe else {
-      let reached = best.values.map(\.content.cosine).min() ?? 0
-      throw DeclipError(
-        .usage,
-        "a mean cosine of \(target) is out of reach: with every linear layer in float it is "
-          + "\(reached)", remedy: "use a lower --target")
-    }
-    try ladder.settle("+ \(recipe.floats.count) groups of layers in float", recipe)
-  }
-
-  /// Groups by what a change of one costs in loss for each multiply-add, the least first.
-  private func worthwhile(_ sensitivities: [SensitivitySearch.Sensitivity]) -> [InputGroup] {
-    sensitivities.sorted {
-      ($0.loss / $0.cost, $0.group) < ($1.loss / $1.cost, $1.group)
-    }.map(\.group)
   }
 
   private func name(of recipe: Recipe) -> String {

@@ -50,6 +50,8 @@ public struct Recipe: Hashable, Sendable {
   /// Groups whose inputs stay in float; their weights are integers all the same, whose error is a
   /// fraction of an input's.
   public var floats: Set<InputGroup> = []
+  /// Parts of attention that multiply words; all others multiply bytes.
+  public var wideAttention: Set<AttentionPart> = []
 
   /// Makes a recipe for 8 bits throughout.
   public init(
@@ -67,4 +69,44 @@ public struct Recipe: Hashable, Sendable {
 
   /// The bits of a group.
   public func bits(of group: InputGroup) -> Bits { bits[group] ?? defaultBits }
+
+  /// The attention of a tower's blocks; empty where all of it multiplies bytes.
+  func attention(blocks: Int) -> [Quantization.Attention] {
+    guard !wideAttention.isEmpty else { return [] }
+    let (wide, narrow) = (Quantization.Attention.wide, Quantization.Attention.narrow)
+    return (0..<blocks).map { block in
+      func isWide(_ kind: AttentionPart.Kind) -> Bool {
+        wideAttention.contains(AttentionPart(block: block, kind: kind))
+      }
+      return Quantization.Attention(
+        scoreBits: isWide(.scores) ? wide.scoreBits : narrow.scoreBits,
+        valueBits: isWide(.values) ? wide.valueBits : narrow.valueBits)
+    }
+  }
+}
+
+/// One of the two products of a block's attention.
+public struct AttentionPart: Hashable, Sendable, Comparable {
+  /// Which product.
+  public enum Kind: Int, Hashable, Sendable, CaseIterable {
+    /// Of queries and keys.
+    case scores
+    /// Of weights and values.
+    case values
+  }
+
+  /// The block.
+  public let block: Int
+  /// The product.
+  public let kind: Kind
+
+  /// The parts of all blocks.
+  static func all(blocks: Int) -> [AttentionPart] {
+    (0..<blocks).flatMap { block in Kind.allCases.map { AttentionPart(block: block, kind: $0) } }
+  }
+
+  /// The order in which a model computes.
+  public static func < (a: AttentionPart, b: AttentionPart) -> Bool {
+    (a.block, a.kind.rawValue) < (b.block, b.kind.rawValue)
+  }
 }

@@ -1,20 +1,20 @@
 import Model
 
-/// Finds which groups of layers a change should be made to: how much the damage changes with one
-/// group alone, and then how many groups, from the most worthwhile on, can or must be changed.
+/// Finds which groups of layers, or parts of attention, a change should be made to: how much the damage
+/// changes with one alone, and then how many, from the most worthwhile on, can or must be changed.
 struct SensitivitySearch {
-  /// One group's measurement.
-  struct Sensitivity {
-    let group: InputGroup
-    /// What the change of this group alone adds to the loss of the default mode.
+  /// One candidate's measurement.
+  struct Sensitivity<Candidate: Comparable> {
+    let candidate: Candidate
+    /// What the change of this one alone adds to the loss of the default mode.
     let loss: Double
-    /// The group's multiply-adds for a token.
+    /// What is computed in other precision with it, in any unit.
     let cost: Double
   }
 
   private let quantizer: TowerQuantizer
   private let objective: TowerObjective
-  /// Pictures that a single group is measured on.
+  /// Pictures that a single candidate is measured on.
   private static let pictures = 4
 
   init(_ quantizer: TowerQuantizer, _ objective: TowerObjective) {
@@ -22,20 +22,30 @@ struct SensitivitySearch {
     self.objective = objective
   }
 
-  /// Measures `change` on each of `groups`, in the first mode on a few pictures.
-  func sensitivities(
-    _ recipe: Recipe, _ groups: [InputGroup], _ change: (inout Recipe, InputGroup) -> Void
-  ) throws(DeclipError) -> [Sensitivity] {
+  /// Measures `change` on each of `candidates`, in the first mode on a few pictures.
+  func sensitivities<Candidate: Comparable>(
+    _ recipe: Recipe, _ candidates: [Candidate], cost: (Candidate) -> Double,
+    _ change: (inout Recipe, Candidate) -> Void
+  ) throws(DeclipError) -> [Sensitivity<Candidate>] {
     let before = try loss(recipe)
-    var result: [Sensitivity] = []
-    for group in groups {
+    var result: [Sensitivity<Candidate>] = []
+    for candidate in candidates {
       var changed = recipe
-      change(&changed, group)
+      change(&changed, candidate)
       result.append(
-        Sensitivity(group: group, loss: try loss(changed) - before, cost: quantizer.cost(of: group))
-      )
+        Sensitivity(
+          candidate: candidate, loss: try loss(changed) - before, cost: cost(candidate)))
     }
     return result
+  }
+
+  /// Candidates by what a change of one costs in loss for what it changes, the least first.
+  func worthwhile<Candidate: Comparable>(
+    _ sensitivities: [Sensitivity<Candidate>]
+  ) -> [Candidate] {
+    sensitivities.sorted {
+      ($0.loss / $0.cost, $0.candidate) < ($1.loss / $1.cost, $1.candidate)
+    }.map(\.candidate)
   }
 
   private func loss(_ recipe: Recipe) throws(DeclipError) -> Double {
@@ -45,10 +55,10 @@ struct SensitivitySearch {
     return damage.values.first?.loss ?? 0
   }
 
-  /// The recipe with the change made to as many of `ordered` groups as `holds` allows, by
-  /// bisection over how many.
-  func most(
-    _ recipe: Recipe, _ ordered: [InputGroup], _ change: (inout Recipe, InputGroup) -> Void,
+  /// The recipe with the change made to as many of `ordered` as `holds` allows, by bisection over
+  /// how many.
+  func most<Candidate>(
+    _ recipe: Recipe, _ ordered: [Candidate], _ change: (inout Recipe, Candidate) -> Void,
     while holds: ([DenseMode: Damage]) -> Bool
   ) throws(DeclipError) -> Recipe {
     var (low, high) = (0, ordered.count)
@@ -60,10 +70,10 @@ struct SensitivitySearch {
     return changed(recipe, ordered.prefix(low), change)
   }
 
-  /// The recipe with the change made to as few of `ordered` groups as suffice for `holds`; nil
-  /// where all of them do not.
-  func fewest(
-    _ recipe: Recipe, _ ordered: [InputGroup], _ change: (inout Recipe, InputGroup) -> Void,
+  /// The recipe with the change made to as few of `ordered` as suffice for `holds`; nil where all of
+  /// them do not.
+  func fewest<Candidate>(
+    _ recipe: Recipe, _ ordered: [Candidate], _ change: (inout Recipe, Candidate) -> Void,
     until holds: ([DenseMode: Damage]) -> Bool
   ) throws(DeclipError) -> (recipe: Recipe?, best: [DenseMode: Damage]) {
     let all = changed(recipe, ordered[...], change)
@@ -78,12 +88,12 @@ struct SensitivitySearch {
     return (changed(recipe, ordered.prefix(high), change), best)
   }
 
-  private func changed(
-    _ recipe: Recipe, _ groups: ArraySlice<InputGroup>,
-    _ change: (inout Recipe, InputGroup) -> Void
+  private func changed<Candidate>(
+    _ recipe: Recipe, _ candidates: ArraySlice<Candidate>,
+    _ change: (inout Recipe, Candidate) -> Void
   ) -> Recipe {
     var recipe = recipe
-    for group in groups { change(&recipe, group) }
+    for candidate in candidates { change(&recipe, candidate) }
     return recipe
   }
 }

@@ -69,7 +69,11 @@ public final class TowerQuantizer {
     }
     let migrations = recipe.migrates ? try migrations() : [:]
     let floats = MigratedWeights(source, migrations: migrations)
-    var tower = QuantizedTower(floats: floats, layers: Quantization(), matrices: [:])
+    var tower = QuantizedTower(
+      floats: floats,
+      layers: Quantization(
+        attention: recipe.attention(
+          blocks: source.architecture.vision.transformer.layers)), matrices: [:])
     for group in groups {
       guard let seen = statistics[group] else { continue }
       let statistics = MigratedStatistics(seen, migrations[group])

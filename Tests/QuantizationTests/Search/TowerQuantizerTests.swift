@@ -87,6 +87,18 @@ import Testing
     }
   }
 
+  @Test func attentionIsWideWhereTheRecipeSays() throws {
+    let quantizer = try quantizer(RandomModel(.clip), WorkerPool(threads: 1))
+    var recipe = Recipe(inputs: .perRow)
+    #expect(try quantizer.tower(recipe).layers.attention == [])
+    recipe.wideAttention = [.init(block: 1, kind: .scores), .init(block: 2, kind: .values)]
+    let narrow = Quantization.Attention.narrow
+    #expect(
+      try quantizer.tower(recipe).layers.attention == [
+        narrow, .init(scoreBits: 13, valueBits: 8), .init(scoreBits: 8, valueBits: 12),
+      ])
+  }
+
   /// Values in between are off by half a step at most, as the int8 engine has them.
   @Test(arguments: [7, 8]) func inputsAreRounded(bits: Int) {
     var random = SplitMix64(seed: 51)

@@ -1,0 +1,87 @@
+import Model
+
+/// What single layers and blocks get beyond or below the 8 bits of all others.
+extension Calibrator {
+  /// Lets attention multiply words instead of bytes, where that gains most, until the features are
+  /// within the bars; where it cannot bring them there, everywhere, if that loses less.
+  func widen(
+    _ ladder: inout Ladder, _ quantizer: TowerQuantizer, _ objective: TowerObjective
+  ) throws(DeclipError) {
+    let bars = options.prefer == .speed ? QualityBars.standard : .strict
+    func isEnough(_ damage: [DenseMode: Damage]) -> Bool {
+      bars.hold(for: damage)
+        && damage.values.allSatisfy { $0.content.cosine >= options.target ?? 0 }
+    }
+    guard let start = ladder.chosen, !isEnough(start.damage) else { return }
+    let search = SensitivitySearch(quantizer, objective)
+    func widen(_ recipe: inout Recipe, _ part: AttentionPart) { recipe.wideAttention.insert(part) }
+    progress("finding attention to widen")
+    let parts = AttentionPart.all(blocks: quantizer.source.architecture.vision.transformer.layers)
+    let gains = try search.sensitivities(start.recipe, parts, cost: { _ in 1 }, widen)
+    let ordered = search.worthwhile(gains)
+    if let recipe = try search.fewest(start.recipe, ordered, widen, until: isEnough).recipe {
+      try ladder.settle("+ wide attention, \(recipe.wideAttention.count) parts", recipe)
+    } else {
+      var recipe = start.recipe
+      recipe.wideAttention = Set(parts)
+      try ladder.attempt("+ wide attention", recipe)
+    }
+  }
+
+  /// Gives 7 bits to inputs, then to weights, where the features stay within the bars.
+  func narrow(
+    _ ladder: inout Ladder, _ quantizer: TowerQuantizer, _ objective: TowerObjective,
+    _ measured: inout [InputGroup: Double]
+  ) throws(DeclipError) {
+    guard let start = ladder.chosen, QualityBars.standard.hold(for: start.damage) else { return }
+    let search = SensitivitySearch(quantizer, objective)
+    var recipe = start.recipe
+    func narrowInput(_ recipe: inout Recipe, _ group: InputGroup) {
+      recipe.bits[group] = .init(weights: recipe.bits(of: group).weights, inputs: 7)
+    }
+    func narrowWeights(_ recipe: inout Recipe, _ group: InputGroup) {
+      recipe.bits[group] = .init(weights: 7, inputs: recipe.bits(of: group).inputs)
+    }
+    progress("finding inputs for 7 bits")
+    let inputs = try search.sensitivities(
+      recipe, quantizer.groups, cost: quantizer.cost, narrowInput)
+    for sensitivity in inputs { measured[sensitivity.candidate] = sensitivity.loss }
+    recipe = try search.most(
+      recipe, search.worthwhile(inputs), narrowInput, while: QualityBars.standard.hold)
+    progress("finding weights for 7 bits")
+    let narrowed = recipe.bits.filter { $0.value.inputs == 7 }.keys.sorted()
+    let weights = try search.sensitivities(
+      recipe, narrowed, cost: quantizer.cost, narrowWeights)
+    recipe = try search.most(
+      recipe, search.worthwhile(weights), narrowWeights, while: QualityBars.standard.hold)
+    let count = recipe.bits.values.filter { $0.inputs == 7 }.count
+    try ladder.settle("+ 7 bits for \(count) of \(quantizer.groups.count) inputs", recipe)
+  }
+
+  /// Leaves inputs in float, those first that gain most for their cost, until the smallest mean
+  /// cosine of any mode reaches `target`.
+  func reach(
+    _ target: Double, _ ladder: inout Ladder, _ quantizer: TowerQuantizer,
+    _ objective: TowerObjective, _ measured: inout [InputGroup: Double]
+  ) throws(DeclipError) {
+    guard let start = ladder.chosen, start.cosine < target else { return }
+    let search = SensitivitySearch(quantizer, objective)
+    func leave(_ recipe: inout Recipe, _ group: InputGroup) { recipe.floats.insert(group) }
+    progress("finding layers to leave in float")
+    let gains = try search.sensitivities(
+      start.recipe, quantizer.groups, cost: quantizer.cost, leave)
+    for gain in gains { measured[gain.candidate] = -gain.loss }
+    let ordered = search.worthwhile(gains)
+    let (recipe, best) = try search.fewest(start.recipe, ordered, leave) { damage in
+      damage.values.allSatisfy { $0.content.cosine >= target }
+    }
+    guard let recipe else {
+      let reached = best.values.map(\.content.cosine).min() ?? 0
+      throw DeclipError(
+        .usage,
+        "a mean cosine of \(target) is out of reach: with every linear layer in float it is "
+          + "\(reached)", remedy: "use a lower --target")
+    }
+    try ladder.settle("+ \(recipe.floats.count) groups of layers in float", recipe)
+  }
+}
