@@ -12,7 +12,8 @@ extension ReportPage {
     return """
       <h2>What was tried</h2>
       <p class="note">In this order, on the \(record.heldOutPictures) held-out pictures that figures are measured \
-      on\(hasTime ? "; time is an estimate relative to the float model" : "").</p>
+      on, in the mode that loses most. A line with + adds to the best line before it. The chosen line loses \
+      least in all that is measured and in all modes together, not in these two columns alone\(hasTime ? "; time is an estimate relative to the float model" : "").</p>
       \(Markup.table(
         ["method", ">centred cosine", ">cosine"] + (hasTime ? [">time"] : []), rows,
         classes: record.ladder.map { $0.isChosen ? "chosen" : nil }))
