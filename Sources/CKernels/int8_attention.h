@@ -51,25 +51,42 @@ INLINE vector larger(vector a, vector b) {
     return choose(a > b, a, b);
 }
 
-INLINE float sum_of_lanes(vector v) {
-    float sum = 0;
-    UNROLL for (size_t i = 0; i < LANES; i++) sum += v[i];
-    return sum;
-}
-
 INLINE vector magnitude(vector v) {
     return (vector)((integers)v & INT32_MAX);
 }
 
-// Halves fold onto each other until one lane is left.
+// v = MEET(v, halves of v exchanged), then the same with halves of halves, until every lane has met
+// all others.
+#define EXCHANGE(MEET, v, ...) v = MEET(v, __builtin_shufflevector(v, v, __VA_ARGS__))
+#if LANES == 16
+#define MEET_ALL(MEET, v)                                                                          \
+    EXCHANGE(MEET, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);                       \
+    EXCHANGE(MEET, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);                       \
+    EXCHANGE(MEET, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);                       \
+    EXCHANGE(MEET, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
+#elif LANES == 8
+#define MEET_ALL(MEET, v)                                                                          \
+    EXCHANGE(MEET, v, 4, 5, 6, 7, 0, 1, 2, 3);                                                     \
+    EXCHANGE(MEET, v, 2, 3, 0, 1, 6, 7, 4, 5);                                                     \
+    EXCHANGE(MEET, v, 1, 0, 3, 2, 5, 4, 7, 6)
+#else
+#define MEET_ALL(MEET, v)                                                                          \
+    EXCHANGE(MEET, v, 2, 3, 0, 1);                                                                 \
+    EXCHANGE(MEET, v, 1, 0, 3, 2)
+#endif
+
+INLINE vector sum(vector a, vector b) {
+    return a + b;
+}
+
+INLINE float sum_of_lanes(vector v) {
+    MEET_ALL(sum, v);
+    return v[0];
+}
+
 INLINE float largest_lane(vector v) {
-    float lanes[LANES];
-    store(lanes, v);
-    UNROLL for (size_t half = LANES / 2; half; half /= 2) {
-        UNROLL for (size_t i = 0; i < half; i++) lanes[i] =
-            lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-    }
-    return lanes[0];
+    MEET_ALL(larger, v);
+    return v[0];
 }
 
 #ifndef HAS_NEAREST
@@ -241,10 +258,29 @@ INLINE vector power_of_2(vector x) {
 
 #endif
 
-INLINE integers weight_of(vector score, float peak, float factor, float limit) {
-    return nearest(power_of_2((score - peak) * factor) * limit);
+#ifndef HAS_WEIGHING
+// How the scores of rows become weights: limit * 2^((score - peak) * factor).
+typedef struct weighing {
+    float peak[LANES], factor[LANES];
+    float limit;
+} weighing;
+
+INLINE weighing weighing_of(vector peak, vector factor, float limit) {
+    weighing rows = {.limit = limit};
+    store(rows.peak, peak);
+    store(rows.factor, factor);
+    return rows;
 }
 
+INLINE void weights_of(const weighing *rows, size_t row, const size_t count, const char *scores,
+                       integers *w) {
+    UNROLL for (size_t i = 0; i < count; i++) {
+        vector score = load((const float *)scores + i * LANES);
+        w[i] = nearest(power_of_2((score - rows->peak[row]) * rows->factor[row]) * rows->limit);
+    }
+}
+
+#endif
 // Writes LANES weights as bytes or words.
 INLINE void store_weights(char *place, integers w, const int as_bytes, size_t count) {
     if (as_bytes) {
@@ -256,37 +292,45 @@ INLINE void store_weights(char *place, integers w, const int as_bytes, size_t co
     }
 }
 
-// The weights of `count` scores, as bytes or words; `weights` may overlay `scores`. `factor`
-// includes log2(e). Returns their sums by lanes.
-INLINE integers weigh(const char *scores, size_t count, float peak, float factor, float limit,
+// The weights of `count` scores, as bytes or words; `weights` may overlay `scores`. Returns their
+// sums by lanes.
+INLINE integers weigh(const weighing *rows, size_t row, const char *scores, size_t count,
                       const int as_bytes, char *weights) {
+    enum { GROUP = 4 };
     const size_t width = as_bytes ? 1 : 2;
-    integers sums = {0};
+    integers sums = {0}, w[GROUP];
     size_t i = 0;
+    for (; i + GROUP * LANES <= count; i += GROUP * LANES) {
+        weights_of(rows, row, GROUP, scores + 4 * i, w);
+        UNROLL for (size_t j = 0; j < GROUP; j++) {
+            store_weights(weights + width * (i + j * LANES), w[j], as_bytes, LANES);
+            sums += w[j];
+        }
+    }
     for (; i + LANES <= count; i += LANES) {
-        integers w = weight_of(load((const float *)(scores + 4 * i)), peak, factor, limit);
-        store_weights(weights + width * i, w, as_bytes, LANES);
-        sums += w;
+        weights_of(rows, row, 1, scores + 4 * i, w);
+        store_weights(weights + width * i, w[0], as_bytes, LANES);
+        sums += w[0];
     }
     if (i < count) {
         float rest[LANES] = {0};
         int32_t lanes[LANES];
         memcpy(rest, scores + 4 * i, 4 * (count - i));
-        integers w = weight_of(load(rest), peak, factor, limit);
-        memcpy(lanes, &w, sizeof lanes);
+        weights_of(rows, row, 1, (const char *)rest, w);
+        memcpy(lanes, w, sizeof lanes);
         for (size_t j = count - i; j < LANES; j++)
             lanes[j] = 0;
-        memcpy(&w, lanes, sizeof w);
-        store_weights(weights + width * i, w, as_bytes, count - i);
-        sums += w;
+        memcpy(w, lanes, sizeof lanes);
+        store_weights(weights + width * i, w[0], as_bytes, count - i);
+        sums += w[0];
     }
     return sums;
 }
 
 TARGET static int32_t softmax_weights(const float *scores, size_t count, float peak, float factor,
                                       int32_t limit, int16_t *weights) {
-    integers sums = weigh((const char *)scores, count, peak, factor * 1.44269504f, (float)limit, 0,
-                          (char *)weights);
+    const weighing rows = weighing_of(splat(peak), splat(factor * 1.44269504f), (float)limit);
+    integers sums = weigh(&rows, 0, (const char *)scores, count, 0, (char *)weights);
     int32_t sum = 0;
     for (size_t i = 0; i < LANES; i++)
         sum += sums[i];
@@ -504,12 +548,13 @@ INLINE void attend_rows(const declip_int8_head *head, const int key_bytes, const
             store(peak, splat(FAR_BELOW));
             UNROLL for (size_t r = 0; r < ROWS; r++) peak[r] = largest_lane(peaks[r]);
             chunk_factors factors = join_chunk(&all, peak, factor);
+            const weighing weighing = weighing_of(load(peak), load(factor), weight_limit);
             for (size_t r = 0; r < height; r++) {
                 char *place = (char *)(scores + r * SCORE_STRIDE);
                 const size_t width = value_bytes ? 1 : 2;
-                integers sums =
-                    weigh(place, count, peak[r], factor[r], weight_limit, value_bytes, place);
-                memset(place + width * count, 0, width * (whole - count));
+                integers sums = weigh(&weighing, r, place, count, value_bytes, place);
+                if (count < whole)
+                    memset(place + width * count, 0, width * (whole - count));
                 all.totals[r] = all.totals[r] * factors.old[r] +
                                 __builtin_convertvector(sums, vector) * factors.new[r];
             }
