@@ -33,7 +33,7 @@ INLINE integers nearest(vector v) {
 }
 
 // limit * 2^((score - peak) * factor) = table[i] * 2^n * 2^r, with n + i / 16 + r the exponent and
-// |r| <= 1/32; a polynomial of degree 2 for 2^r, relative error 1e-7.
+// |r| <= 1/32; a polynomial of degree 2 for 2^r, relative error 5e-7.
 #define HAS_WEIGHING
 typedef struct weighing {
     float factor[LANES], start[LANES], lowest[LANES], scale[LANES];
@@ -68,7 +68,7 @@ INLINE void weights_of(const weighing *rows, size_t row, const size_t count, con
     EACH r[i] = x[i] * factor + (start - t[i]);
     EACH e[i] = (integers)_mm512_permutexvar_epi32((__m512i)t[i], (__m512i)table);
     EACH e[i] += (integers)t[i] << 19;
-    EACH p[i] = r[i] * 0.240226507f + 0.69314718f;
+    EACH p[i] = r[i] * 0.240226507f + 0.69318783f;
     EACH p[i] *= r[i];
     EACH p[i] = p[i] * (vector)e[i] + (vector)e[i];
     EACH w[i] = nearest(p[i]);

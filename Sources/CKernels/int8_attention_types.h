@@ -1,6 +1,7 @@
 // The vectors of int8_attention.h, for LANES floats.
 #include "ckernels_float.h"
 #include "int8_tables.h"
+#include "lanes.h"
 
 #include <string.h>
 

@@ -6,6 +6,7 @@
 // and from there it is quantised.
 #include "ckernels_float.h"
 #include "int8_tables.h"
+#include "lanes.h"
 
 #include <string.h>
 
@@ -23,30 +24,41 @@ INLINE vector load(const float *p) {
     return v;
 }
 
-INLINE vector splat(float x) { return x - (vector){0}; }
+INLINE vector splat(float x) {
+    return x - (vector){0};
+}
 
 INLINE vector select(integers mask, vector a, vector b) {
     return (vector)((mask & (integers)a) | (~mask & (integers)b));
 }
 
-// The larger magnitude; that of `peak` where v is not a number.
-INLINE vector larger_magnitude(vector peak, vector v) {
-    v = (vector)((integers)v & INT32_MAX);
-    return select(v > peak, v, peak);
+INLINE vector magnitude(vector v) {
+    return (vector)((integers)v & INT32_MAX);
 }
 
+// The larger of each pair; b where a is not a number.
+INLINE vector larger(vector a, vector b) {
+    return select(a > b, a, b);
+}
+
+// The largest magnitude. Four peaks side by side, as one would wait for itself.
 INLINE float peak_of_row(const float *row, size_t columns) {
-    vector peaks = splat(0), others = splat(0);
+    enum { PEAKS = 4 };
+    vector peaks[PEAKS];
+    for (size_t i = 0; i < PEAKS; i++)
+        peaks[i] = splat(0);
     size_t c = 0;
-    for (; c + 2 * LANES <= columns; c += 2 * LANES) {
-        peaks = larger_magnitude(peaks, load(row + c));
-        others = larger_magnitude(others, load(row + c + LANES));
+    for (; c + PEAKS * LANES <= columns; c += PEAKS * LANES) {
+        for (size_t i = 0; i < PEAKS; i++)
+            peaks[i] = larger(magnitude(load(row + c + i * LANES)), peaks[i]);
     }
-    peaks = larger_magnitude(peaks, others);
-    for (; c < columns; c++) peaks = larger_magnitude(peaks, splat(row[c]));
-    float peak = 0;
-    for (size_t i = 0; i < LANES; i++) peak = peaks[i] > peak ? peaks[i] : peak;
-    return peak;
+    for (; c + LANES <= columns; c += LANES)
+        peaks[0] = larger(magnitude(load(row + c)), peaks[0]);
+    for (; c < columns; c++)
+        peaks[0] = larger(magnitude(splat(row[c])), peaks[0]);
+    vector peak = larger(larger(peaks[0], peaks[1]), larger(peaks[2], peaks[3]));
+    MEET_ALL(larger, peak);
+    return peak[0];
 }
 
 // Clamps, and only then rounds by adding 1.5 * 2^23, so that no multiply-add is fused into it.
@@ -61,6 +73,8 @@ INLINE bytes quantize_vector(vector v, float inverse, float lowest, float highes
 }
 
 INLINE void quantize_row(const float *input, size_t columns, size_t row, const quantizer *q) {
+    const int32_t zero = q->zero_point; // read once: the bytes written could be these
+    const float lowest = (float)-zero, highest = (float)(q->range - zero);
     float inverse = q->inverse_scale;
     if (q->row_scale) {
         float peak = peak_of_row(input, columns), half = (float)(q->range / 2);
@@ -68,23 +82,23 @@ INLINE void quantize_row(const float *input, size_t columns, size_t row, const q
         inverse = peak > 0 ? half / peak : 0;
     }
     uint8_t *output = q->output + row * q->output_stride;
-    float lowest = (float)-q->zero_point, highest = (float)(q->range - q->zero_point);
     size_t c = 0;
     for (; c + LANES <= columns; c += LANES) {
-        bytes b = quantize_vector(load(input + c), inverse, lowest, highest, q->zero_point);
+        bytes b = quantize_vector(load(input + c), inverse, lowest, highest, zero);
         memcpy(output + c, &b, sizeof b);
     }
     if (c < columns) {
         float rest[LANES] = {0};
         memcpy(rest, input + c, (columns - c) * sizeof(float));
-        bytes b = quantize_vector(load(rest), inverse, lowest, highest, q->zero_point);
+        bytes b = quantize_vector(load(rest), inverse, lowest, highest, zero);
         memcpy(output + c, &b, columns - c);
     }
 }
 
 TARGET static void quantize(const float *input, size_t stride, size_t rows, size_t columns,
                             const quantizer *q) {
-    for (size_t r = 0; r < rows; r++) quantize_row(input + r * stride, columns, r, q);
+    for (size_t r = 0; r < rows; r++)
+        quantize_row(input + r * stride, columns, r, q);
 }
 
 TARGET static void layer_norm_quantize(const float *input, size_t stride, const float *gain,
@@ -97,35 +111,4 @@ TARGET static void layer_norm_quantize(const float *input, size_t stride, const 
     }
 }
 
-TARGET static void quick_gelu_quantize(const float *input, size_t stride, size_t rows,
-                                       size_t columns, const quantizer *q) {
-    for (size_t r = 0; r < rows; r++) {
-        memcpy(q->scratch, input + r * stride, columns * sizeof(float));
-        FLOATS.quick_gelu(q->scratch, columns, 1, columns);
-        quantize_row(q->scratch, columns, r, q);
-    }
-}
-
-TARGET static void gelu_quantize(const float *input, size_t stride, size_t rows, size_t columns,
-                                 const quantizer *q) {
-    for (size_t r = 0; r < rows; r++) {
-        memcpy(q->scratch, input + r * stride, columns * sizeof(float));
-        FLOATS.gelu(q->scratch, columns, 1, columns);
-        quantize_row(q->scratch, columns, r, q);
-    }
-}
-
-TARGET static void silu_multiply_quantize(const float *gate, size_t gate_stride, const float *up,
-                                          size_t up_stride, size_t rows, size_t columns,
-                                          const quantizer *q) {
-    for (size_t r = 0; r < rows; r++) {
-        memcpy(q->scratch, gate + r * gate_stride, columns * sizeof(float));
-        FLOATS.silu_multiply(q->scratch, columns, up + r * up_stride, up_stride, 1, columns);
-        quantize_row(q->scratch, columns, r, q);
-    }
-}
-
-const declip_int8_rows TABLE = {
-    quantize,      layer_norm_quantize,    quick_gelu_quantize,
-    gelu_quantize, silu_multiply_quantize,
-};
+const declip_int8_rows TABLE = {quantize, layer_norm_quantize};

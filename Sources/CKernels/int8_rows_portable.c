@@ -40,36 +40,4 @@ static void layer_norm_quantize(const float *input, size_t stride, const float *
     }
 }
 
-static void quick_gelu_quantize(const float *input, size_t stride, size_t rows, size_t columns,
-                                const quantizer *q) {
-    for (size_t r = 0; r < rows; r++) {
-        memcpy(q->scratch, input + r * stride, columns * sizeof(float));
-        declip_float_portable.quick_gelu(q->scratch, columns, 1, columns);
-        quantize_row(q->scratch, columns, r, q);
-    }
-}
-
-static void gelu_quantize(const float *input, size_t stride, size_t rows, size_t columns,
-                          const quantizer *q) {
-    for (size_t r = 0; r < rows; r++) {
-        memcpy(q->scratch, input + r * stride, columns * sizeof(float));
-        declip_float_portable.gelu(q->scratch, columns, 1, columns);
-        quantize_row(q->scratch, columns, r, q);
-    }
-}
-
-static void silu_multiply_quantize(const float *gate, size_t gate_stride, const float *up,
-                                   size_t up_stride, size_t rows, size_t columns,
-                                   const quantizer *q) {
-    for (size_t r = 0; r < rows; r++) {
-        memcpy(q->scratch, gate + r * gate_stride, columns * sizeof(float));
-        declip_float_portable.silu_multiply(q->scratch, columns, up + r * up_stride, up_stride, 1,
-                                            columns);
-        quantize_row(q->scratch, columns, r, q);
-    }
-}
-
-const declip_int8_rows declip_int8_rows_portable = {
-    quantize,      layer_norm_quantize,    quick_gelu_quantize,
-    gelu_quantize, silu_multiply_quantize,
-};
+const declip_int8_rows declip_int8_rows_portable = {quantize, layer_norm_quantize};

@@ -5,7 +5,7 @@ enum { ROWS = 3, MOST_COLUMNS = 2730, PADDING = 5, MOST = ROWS * (MOST_COLUMNS +
 
 typedef struct rows {
     size_t count, columns, stride;
-    float input[MOST], other[MOST], gain[MOST], bias[MOST];
+    float input[MOST], gain[MOST], bias[MOST];
 } rows;
 
 static rows drawn;
@@ -18,10 +18,8 @@ static void draw_rows(size_t shape, float most) {
     drawn.columns = shape < count ? edges[shape] : 1 + check_draw(150);
     drawn.stride = drawn.columns + PADDING;
     drawn.count = 1 + check_draw(ROWS);
-    for (size_t r = 0; r < drawn.count; r++) {
+    for (size_t r = 0; r < drawn.count; r++)
         check_fill(drawn.input + r * drawn.stride, drawn.columns, most);
-        check_fill(drawn.other + r * drawn.stride, drawn.columns, 2);
-    }
     check_fill(drawn.gain, drawn.columns, 2);
     check_fill(drawn.bias, drawn.columns, 1);
 }
@@ -92,36 +90,8 @@ static void layer_norm(const declip_int8_rows *kernels, const declip_int8_quanti
                                  drawn.count, drawn.columns, quantizer);
 }
 
-static void quick_gelu(const declip_int8_rows *kernels, const declip_int8_quantizer *quantizer) {
-    kernels->quick_gelu_quantize(drawn.input, drawn.stride, drawn.count, drawn.columns, quantizer);
-}
-
-static void gelu(const declip_int8_rows *kernels, const declip_int8_quantizer *quantizer) {
-    kernels->gelu_quantize(drawn.input, drawn.stride, drawn.count, drawn.columns, quantizer);
-}
-
-static void silu(const declip_int8_rows *kernels, const declip_int8_quantizer *quantizer) {
-    kernels->silu_multiply_quantize(drawn.input, drawn.stride, drawn.other, drawn.stride,
-                                    drawn.count, drawn.columns, quantizer);
-}
-
 // Float arithmetic differs in its last bits, so that what is near a half may round either way.
 int check_layer_norm(const declip_int8_kernels *set, size_t shape) {
     draw_rows(shape, 4);
     return differs(set, layer_norm, 1);
-}
-
-int check_quick_gelu(const declip_int8_kernels *set, size_t shape) {
-    draw_rows(shape, 4);
-    return differs(set, quick_gelu, 1);
-}
-
-int check_gelu(const declip_int8_kernels *set, size_t shape) {
-    draw_rows(shape, 4);
-    return differs(set, gelu, 1);
-}
-
-int check_silu(const declip_int8_kernels *set, size_t shape) {
-    draw_rows(shape, 4);
-    return differs(set, silu, 1);
 }

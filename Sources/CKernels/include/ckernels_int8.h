@@ -104,17 +104,6 @@ typedef struct declip_int8_rows {
     void (*layer_norm_quantize)(const float *input, size_t stride, const float *gain,
                                 const float *bias, float epsilon, size_t rows, size_t columns,
                                 const declip_int8_quantizer *quantizer);
-
-    void (*quick_gelu_quantize)(const float *input, size_t stride, size_t rows, size_t columns,
-                                const declip_int8_quantizer *quantizer);
-
-    void (*gelu_quantize)(const float *input, size_t stride, size_t rows, size_t columns,
-                          const declip_int8_quantizer *quantizer);
-
-    // gate * sigmoid(gate) * up.
-    void (*silu_multiply_quantize)(const float *gate, size_t gate_stride, const float *up,
-                                   size_t up_stride, size_t rows, size_t columns,
-                                   const declip_int8_quantizer *quantizer);
 } declip_int8_rows;
 
 enum {
