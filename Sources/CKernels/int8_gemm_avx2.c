@@ -3,7 +3,8 @@
 // Narrow operands: a tile of 4 rows x 16 columns, 8 registers of sums, 2 of weights. `vpmaddubsw`
 // adds two products of bytes in 16 bits, which cannot saturate while activations have 7 bits
 // (2 * 127 * 128 < 2^15) or weights have (2 * 255 * 64 < 2^15); `vpmaddwd` with ones adds two of
-// those in 32 bits. Three instructions for 32 multiply-accumulates.
+// those in 32 bits. Three instructions for 32 multiply-accumulates. Where both have 7 bits, four
+// products fit into 16 bits (4 * 127 * 64 < 2^15), and five instructions do for 64.
 //
 // Full bytes: a tile of 2 rows x 16 columns with everything widened to 16 bits, two instructions
 // for 16 multiply-accumulates; 8 registers hold the sums, two to a column.
@@ -27,22 +28,56 @@ INLINE void step(const uint8_t *a, __m256i w0, __m256i w1, __m256i ones, __m256i
             : "m"(*(const uint8_t(*)[4])a), "x"(w0), "x"(w1), "x"(ones));
 }
 
+// Two steps of 7-bit operands. The second step's weights come from memory, as registers are few.
+INLINE void step_twice(const uint8_t *a, __m256i w0, __m256i w1, const int8_t *next, __m256i ones,
+                       __m256i sum[2]) {
+    __m256i terms, low, other, other_low;
+    __asm__("vpbroadcastd %6, %2\n\t"
+            "vpbroadcastd %7, %4\n\t"
+            "vpmaddubsw %8, %2, %3\n\t"
+            "vpmaddubsw %10, %4, %5\n\t"
+            "vpmaddubsw %9, %2, %2\n\t"
+            "vpmaddubsw %11, %4, %4\n\t"
+            "vpaddw %5, %3, %3\n\t"
+            "vpaddw %4, %2, %2\n\t"
+            "vpmaddwd %12, %3, %3\n\t"
+            "vpmaddwd %12, %2, %2\n\t"
+            "vpaddd %3, %0, %0\n\t"
+            "vpaddd %2, %1, %1"
+            : "+x"(sum[0]), "+x"(sum[1]), "=&x"(terms), "=&x"(low), "=&x"(other), "=&x"(other_low)
+            : "m"(*(const uint8_t(*)[4])a), "m"(*(const uint8_t(*)[4])(a + 4)), "x"(w0), "x"(w1),
+              "m"(*(const int8_t(*)[32])next), "m"(*(const int8_t(*)[32])(next + 32)), "x"(ones));
+}
+
 INLINE __m256i load(const int8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 
-INLINE void tile(const size_t R, const tile_input *in, const tile_output *out) {
+INLINE void tile(const size_t R, const int is_7_bit, const tile_input *in, const tile_output *out) {
     __m256i sums[TILE_ROWS][2], ones = _mm256_set1_epi16(1);
     UNROLL for (size_t r = 0; r < R; r++) sums[r][0] = sums[r][1] = _mm256_setzero_si256();
     prefetch_output(R, out);
-    const size_t stride = in->a_stride;
+    const size_t stride = in->a_stride, size = 4 * PANEL;
     const uint8_t *a = in->a;
     const int8_t *w = in->panels;
-    for (size_t i = 0; i < in->k; i += 8, a += 8, w += 8 * PANEL) {
-        UNROLL for (size_t s = 0; s < 8; s += 4) {
-            __m256i w0 = load(w + s * PANEL), w1 = load(w + s * PANEL + 32);
-            UNROLL for (size_t r = 0; r < R; r++) step(a + r * stride + s, w0, w1, ones, sums[r]);
+    for (size_t i = 0; i < in->k; i += 8, a += 8, w += 2 * size) {
+        __m256i w0 = load(w), w1 = load(w + 32);
+        if (is_7_bit) {
+            UNROLL for (size_t r = 0; r < R; r++)
+                step_twice(a + r * stride, w0, w1, w + size, ones, sums[r]);
+            continue;
         }
+        UNROLL for (size_t r = 0; r < R; r++) step(a + r * stride, w0, w1, ones, sums[r]);
+        w0 = load(w + size), w1 = load(w + size + 32);
+        UNROLL for (size_t r = 0; r < R; r++) step(a + r * stride + 4, w0, w1, ones, sums[r]);
     }
     finish(R, sums, out);
+}
+
+INLINE size_t tile_rows(size_t rows, const int is_7_bit, const tile_input *in,
+                        const tile_output *out) {
+    if (rows >= 4) return tile(4, is_7_bit, in, out), 4;
+    if (rows >= 3) return tile(3, is_7_bit, in, out), 3;
+    if (rows >= 2) return tile(2, is_7_bit, in, out), 2;
+    return tile(1, is_7_bit, in, out), 1;
 }
 
 // The same with 16-bit operands.
@@ -83,10 +118,8 @@ INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const 
         if (rows >= 2) return wide_tile(2, in, out), 2;
         return wide_tile(1, in, out), 1;
     }
-    if (rows >= 4) return tile(4, in, out), 4;
-    if (rows >= 3) return tile(3, in, out), 3;
-    if (rows >= 2) return tile(2, in, out), 2;
-    return tile(1, in, out), 1;
+    if (in->range == DECLIP_INT8_U7S7) return tile_rows(rows, 1, in, out);
+    return tile_rows(rows, 0, in, out);
 }
 
 TARGET static uint64_t probe_peak(uint64_t iterations) {

@@ -15,6 +15,7 @@ static const struct {
     int largest; // activation
     int lowest;  // weight; the highest is -lowest - 1
 } ranges[] = {
+    {DECLIP_INT8_U7S7, 127, -64},
     {DECLIP_INT8_U7S8, 127, -128},
     {DECLIP_INT8_U8S7, 255, -64},
     {DECLIP_INT8_U8S8, 255, -128},

@@ -35,6 +35,7 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
 
   private func limits(_ range: declip_int8_range) -> (activation: Int, weight: Int) {
     switch range {
+    case DECLIP_INT8_U7S7: (127, 64)
     case DECLIP_INT8_U7S8: (127, 128)
     case DECLIP_INT8_U8S7: (255, 64)
     default: (255, 128)
@@ -92,7 +93,9 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
     return sums
   }
 
-  @Test(arguments: [DECLIP_INT8_U7S8, DECLIP_INT8_U8S7, DECLIP_INT8_U8S8].map(\.rawValue))
+  @Test(
+    arguments: [DECLIP_INT8_U7S7, DECLIP_INT8_U7S8, DECLIP_INT8_U8S7, DECLIP_INT8_U8S8].map(
+      \.rawValue))
   func sumsAreExact(rawRange: UInt32) {
     let range = declip_int8_range(rawRange)
     for shape in shapes {

@@ -21,6 +21,7 @@ enum {
 // What the operands of a product are known to hold. Sums are exact in every variant as long as the
 // operands keep to it and there are at most 65536 terms.
 typedef enum declip_int8_range {
+    DECLIP_INT8_U7S7, // activations 0..127, weights -64..63
     DECLIP_INT8_U7S8, // activations 0..127, weights -128..127
     DECLIP_INT8_U8S7, // activations 0..255, weights -64..63
     DECLIP_INT8_U8S8, // activations 0..255, weights -128..127

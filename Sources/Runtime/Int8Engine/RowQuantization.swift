@@ -39,6 +39,7 @@ struct RowQuantization: Hashable {
     switch (bits, weightBits) {
     case (8, 8): DECLIP_INT8_U8S8
     case (8, _): DECLIP_INT8_U8S7
+    case (_, 7): DECLIP_INT8_U7S7
     default: DECLIP_INT8_U7S8
     }
   }
