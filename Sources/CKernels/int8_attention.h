@@ -491,6 +491,26 @@ INLINE chunk_factors join_chunk(gathering *all, const float peak[LANES],
     return factors;
 }
 
+// The processor's clock.
+static inline uint64_t ticks_now(void) {
+#if defined(__aarch64__)
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+#else
+    return __builtin_readcyclecounter();
+#endif
+}
+
+// Adds the ticks since `since` to a count, if there is one, and returns the time.
+static inline uint64_t count_ticks(uint64_t *count, uint64_t since) {
+    if (!count)
+        return 0;
+    uint64_t now = ticks_now();
+    *count += now - since;
+    return now;
+}
+
 INLINE void attend_rows(const declip_int8_head *head, const int key_bytes, const int value_narrow,
                         const int16_t *queries, size_t query_stride, const float *query_scale,
                         size_t rows, float *output, size_t output_stride, float *scores) {
@@ -502,6 +522,10 @@ INLINE void attend_rows(const declip_int8_head *head, const int key_bytes, const
     const float *value_scale = head->values, *mean = value_scale + size;
     const char *values = (const char *)(mean + size);
     _Alignas(64) char block[ROWS * BLOCK_STRIDE];
+    declip_int8_ticks *ticks = head->ticks;
+    uint64_t *score_ticks = ticks ? &ticks->scores : NULL,
+             *softmax_ticks = ticks ? &ticks->softmax : NULL,
+             *value_ticks = ticks ? &ticks->values : NULL, since = ticks ? ticks_now() : 0;
     gathering all;
     for (size_t row = 0; row < rows; row += ROWS) {
         size_t height = rows - row < ROWS ? rows - row : ROWS;
@@ -521,6 +545,7 @@ INLINE void attend_rows(const declip_int8_head *head, const int key_bytes, const
                 peaks[r] = splat(FAR_BELOW);
             score_rows(key_bytes, block, (const char *)head->keys + t / PANEL * panel_size,
                        panel_size, head->score_size, whole / PANEL, scores, peaks);
+            since = count_ticks(score_ticks, since);
             store(peak, splat(FAR_BELOW));
             UNROLL for (size_t r = 0; r < ROWS; r++) peak[r] = largest_lane(peaks[r]);
             chunk_factors factors = join_chunk(&all, peak, factor);
@@ -534,8 +559,10 @@ INLINE void attend_rows(const declip_int8_head *head, const int key_bytes, const
                 all.totals[r] = all.totals[r] * factors.old[r] +
                                 __builtin_convertvector(sums, vector) * factors.new[r];
             }
+            since = count_ticks(softmax_ticks, since);
             value_rows(value_bytes, (const char *)scores, values + t * size * (value_bytes ? 1 : 2),
                        size, whole, &factors, all.sums);
+            since = count_ticks(value_ticks, since);
         }
         for (size_t r = 0; r < height; r++) {
             float inverse = 1 / sum_of_lanes(all.totals[r]);

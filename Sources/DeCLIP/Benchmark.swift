@@ -14,6 +14,16 @@ public struct Benchmark: Sendable {
     public let operations: Double
   }
 
+  /// A part of attention.
+  public struct AttentionPart: Sendable {
+    /// `packing`, `scores`, `softmax` or `values`.
+    public let name: String
+    /// Milliseconds a run.
+    public let milliseconds: Double
+    /// Floating-point operations in one run, two for a multiply-add.
+    public let operations: Double
+  }
+
   /// What many runs in a row changed.
   public struct Drift: Sendable {
     /// Milliseconds, the median over the first tenth of the runs.
@@ -32,6 +42,11 @@ public struct Benchmark: Sendable {
   public let runs: [Double]
   /// The parts of the network, in the order of `StepKind`.
   public let parts: [Part]
+  /// What attention consists of, in further runs; empty where the engine does not say.
+  public let attention: [AttentionPart]
+  /// Milliseconds of everything that is no product, with what attention does besides its own; nil
+  /// where the engine does not say. What products do to their results is theirs.
+  public let rest: Double?
   /// The tokens of the input, class token included.
   public let tokens: Int
   /// Bytes of the plan's buffers.
@@ -74,6 +89,7 @@ public struct Benchmark: Sendable {
     var times = [[Double]](
       repeating: [Double](repeating: 0, count: repeats), count: kinds.count)
     let kindOfStep = engine.plan.steps.map { kinds.firstIndex(of: $0.kind) ?? 0 }
+    var rowTimes = [Double](repeating: 0, count: repeats)
     var count = 0
     var residentAfterFirst: UInt64 = 0
     while count < repeats, isDue() {
@@ -81,6 +97,7 @@ public struct Benchmark: Sendable {
       for (kind, duration) in zip(kindOfStep, engine.durations) {
         times[kind][count] += Double(duration) / 1e6
       }
+      if let engine = engine as? Int8Engine { rowTimes[count] = Self.rest(engine) }
       done(runs[count])
       count += 1
       if count == repeats / 10 { residentAfterFirst = ProcessMemory.resident ?? 0 }
@@ -99,10 +116,57 @@ public struct Benchmark: Sendable {
       operations[kind] += 2 * Double(engine.plan.multiplyAdds(of: step))
     }
     let used = Set(kindOfStep)
-    parts = kinds.indices.filter(used.contains).map { kind in
+    let parts = kinds.indices.filter(used.contains).map { kind in
       Part(
         kind: kinds[kind], milliseconds: Self.median(times[kind].prefix(count)),
         operations: operations[kind])
+    }
+    self.parts = parts
+    if let engine = engine as? Int8Engine, count > 0,
+      let attention = try Self.attention(of: engine, parts, pixels)
+    {
+      self.attention = attention
+      rest =
+        Self.median(rowTimes.prefix(count))
+        + attention.reduce(0) { $1.operations == 0 ? $0 + $1.milliseconds : $0 }
+    } else {
+      (attention, rest) = ([], nil)
+    }
+  }
+
+  /// Milliseconds of the last run's steps without products, and of what others do besides them.
+  private static func rest(_ engine: Int8Engine) -> Double {
+    var sum: UInt64 = 0
+    for (index, step) in engine.plan.steps.enumerated() {
+      sum += step.kind.growth == .rest ? engine.durations[index] : engine.rowDurations[index]
+    }
+    return Double(sum) / 1e6
+  }
+
+  /// The parts of attention by their shares in runs that count them.
+  private static func attention(
+    of engine: Int8Engine, _ parts: [Part], _ pixels: [Float]
+  ) throws(DeclipError) -> [AttentionPart]? {
+    guard let whole = parts.first(where: { $0.kind == .attention }) else { return nil }
+    var sum = AttentionTimes(packing: 0, scores: 0, softmax: 0, values: 0)
+    for _ in 0..<3 {
+      let times = try pixels.span.withUnsafeBufferPointer { pixels throws(DeclipError) in
+        try engine.timeAttention(pixels: pixels)
+      }
+      guard let times else { return nil }
+      sum.packing += times.packing
+      sum.scores += times.scores
+      sum.softmax += times.softmax
+      sum.values += times.values
+    }
+    let share = engine.plan.scoreShare
+    return [
+      ("packing", sum.packing, 0), ("scores", sum.scores, share), ("softmax", sum.softmax, 0),
+      ("values", sum.values, 1 - share),
+    ].map { name, time, operations in
+      AttentionPart(
+        name: name, milliseconds: whole.milliseconds * time / sum.total,
+        operations: whole.operations * operations)
     }
   }
 

@@ -62,7 +62,37 @@ extension Step {
   }
 }
 
+extension AttentionWeights {
+  /// How often values are multiplied by weights.
+  fileprivate var products: Int {
+    switch self {
+    case .ordinary, .softmaxOfSum: 1
+    case .sumOfSoftmax(let sources, _): sources.count
+    }
+  }
+
+  /// How often rows of a head's size are multiplied for scores.
+  fileprivate var scoreProducts: Int {
+    switch self {
+    case .ordinary: 1
+    case .sumOfSoftmax(let sources, _), .softmaxOfSum(let sources, _): sources.count
+    }
+  }
+}
+
 extension Plan {
+  /// The share of attention's multiply-adds, over all steps, that makes scores.
+  public var scoreShare: Double {
+    var (scores, all) = (0, 0)
+    for step in steps {
+      guard case .attend(let weights, _) = step.operation else { continue }
+      let each = multiplyAdds(of: step) / (weights.products + weights.scoreProducts)
+      scores += each * weights.scoreProducts
+      all += each * (weights.products + weights.scoreProducts)
+    }
+    return all > 0 ? Double(scores) / Double(all) : 0
+  }
+
   /// Multiplications followed by an addition that a vision step's matrix products need; zero for
   /// steps without a product.
   public func multiplyAdds(of step: Step) -> Int {
@@ -78,13 +108,7 @@ extension Plan {
       return count * width(of: source) * width(of: target)
     case .gatedLinear: return 2 * count * transformer.width * transformer.hiddenSize
     case .attend(let weights, _):
-      let products =
-        switch weights {
-        case .ordinary: 2
-        case .sumOfSoftmax(let sources, _): 2 * sources.count
-        case .softmaxOfSum(let sources, _): sources.count + 1
-        }
-      return products * count * rows * transformer.width
+      return (weights.products + weights.scoreProducts) * count * rows * transformer.width
     case .embedTokens, .layerNorm, .rotate, .copy, .gatherEnds: return 0
     }
   }

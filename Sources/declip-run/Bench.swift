@@ -110,14 +110,30 @@ struct Bench: ParsableCommand {
           part.kind.rawValue, Format.fixed(part.milliseconds, 2),
           Format.percent(part.milliseconds / benchmark.median),
         ] + rate(part.operations, part.milliseconds))
+      guard part.kind == .attention else { continue }
+      for part in benchmark.attention {
+        table.add(
+          [
+            "  " + part.name, Format.fixed(part.milliseconds, 2),
+            Format.percent(part.milliseconds / benchmark.median),
+          ] + rate(part.operations, part.milliseconds))
+      }
     }
     table.add(
       ["total", Format.fixed(benchmark.median, 2), ""]
         + rate(benchmark.operations, benchmark.median))
     guard let peak else { return table.text }
-    return table.text
+    var text =
+      table.text
       + "\n\npeak: \(Format.fixed(peak / 1e9, 0)) GMAC/s, the instructions of int8 products on "
-      + "registers (attention multiplies 16-bit integers, at half that rate)"
+      + "registers (16-bit integers, which attention has in the last block, take half that rate)"
+    if let rest = benchmark.rest {
+      text +=
+        "\nbesides products: \(Format.fixed(rest, 2)) ms, "
+        + "\(Format.percent(rest / benchmark.median)) of the total: norms, patches, rows made "
+        + "integers, attention's packing and softmax"
+    }
+    return text
   }
 
   private func summary(_ result: BenchResult) -> String {

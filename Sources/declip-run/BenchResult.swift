@@ -28,6 +28,11 @@ struct BenchResult: Codable {
   let medianMilliseconds: Double
   let runs: [Double]
   let parts: [Part]
+  /// What attention consists of; empty where the engine does not say.
+  let attention: [Part]
+  /// Norms, patches, rows made integers, attention's packing and softmax; nil where the engine does
+  /// not say.
+  let restMilliseconds: Double?
   /// Opening the file, reading and packing the weights, placing the buffers.
   let loadingMilliseconds: Double
   /// The same and the first run.
@@ -52,6 +57,10 @@ struct BenchResult: Codable {
     parts = benchmark.parts.map {
       Part(part: $0.kind.rawValue, milliseconds: $0.milliseconds, gigaflop: $0.operations / 1e9)
     }
+    attention = benchmark.attention.map {
+      Part(part: $0.name, milliseconds: $0.milliseconds, gigaflop: $0.operations / 1e9)
+    }
+    restMilliseconds = benchmark.rest
     loadingMilliseconds = loading
     firstResultMilliseconds = loading + benchmark.firstRun
     bufferBytes = benchmark.arenaSize

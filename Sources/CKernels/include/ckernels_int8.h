@@ -126,6 +126,13 @@ enum {
     DECLIP_INT8_SCORE_SIZE = 3 * DECLIP_INT8_HEAD_LIMIT,
 };
 
+// Where the time of attention goes, in ticks of the processor's own clock; calls add to it.
+typedef struct declip_int8_ticks {
+    uint64_t scores;
+    uint64_t softmax;
+    uint64_t values;
+} declip_int8_ticks;
+
 // One head's keys and values, packed.
 typedef struct declip_int8_head {
     size_t tokens;
@@ -136,6 +143,7 @@ typedef struct declip_int8_head {
     float softmax_scale; // of the scores; above 0
     const void *keys;
     const void *values;
+    declip_int8_ticks *ticks; // null: not counted; the portable kernels never count
 } declip_int8_head;
 
 // softmax(Q K^T * softmax_scale) V for one head.

@@ -21,6 +21,7 @@ struct AttentionScratch: @unchecked Sendable {
     let packedValues: Int
     let output: Int
     let kernel: Int
+    let clock: Int
     let byteCount: Int
 
     init(plan: Plan, attentions: [Int8Attention], kernels: Kernels) {
@@ -44,6 +45,7 @@ struct AttentionScratch: @unchecked Sendable {
         kernels.attention.values_size(tokens, size, Int32(DECLIP_INT8_VALUES_WIDE)))
       output = place(4 * tokens * size)
       kernel = place(kernels.attention.scratch_size(tokens))
+      clock = place(MemoryLayout<AttentionClock>.size)
       byteCount = end
     }
   }
@@ -54,18 +56,63 @@ struct AttentionScratch: @unchecked Sendable {
     (base + worker * layout.byteCount + offset).assumingMemoryBound(to: type)
   }
 
+  func clock(_ worker: Int) -> UnsafeMutablePointer<AttentionClock> {
+    pointer(worker, layout.clock, as: AttentionClock.self)
+  }
+
+  func ticks(_ worker: Int) -> UnsafeMutablePointer<declip_int8_ticks>? {
+    UnsafeMutableRawPointer(clock(worker)).advanced(
+      by: MemoryLayout<AttentionClock>.offset(of: \.ticks) ?? 0
+    ).assumingMemoryBound(to: declip_int8_ticks.self)
+  }
+
   /// One row of floats.
   func row(_ worker: Int) -> UnsafeMutablePointer<Float> {
     pointer(worker, layout.row, as: Float.self)
   }
 }
 
+/// What one thread's attention took.
+struct AttentionClock {
+  /// Nanoseconds that heads' rows took to be quantised, packed and copied out.
+  var packing: UInt64 = 0
+  /// Nanoseconds of the kernel.
+  var kernel: UInt64 = 0
+  /// How the kernel's time divides; zero where it does not say.
+  var ticks = declip_int8_ticks()
+}
+
 extension Int8Engine {
+  /// Runs the plan and returns where its attention's time went; nil where the kernels do not say.
+  ///
+  /// Counting adds about a hundredth to it. Throws what `run(pixels:)` throws.
+  public func timeAttention(
+    pixels: UnsafeBufferPointer<Float>
+  ) throws(DeclipError) -> AttentionTimes? {
+    let clocks = (0..<pool.threads).map { scratch.clock($0) }
+    for clock in clocks { clock.pointee = AttentionClock() }
+    countsTicks = true
+    defer { countsTicks = false }
+    try run(pixels: pixels)
+    func sum(_ part: (AttentionClock) -> UInt64) -> Double {
+      clocks.reduce(0) { $0 + Double(part($1.pointee)) }
+    }
+    let ticks = sum { $0.ticks.scores + $0.ticks.softmax + $0.ticks.values }
+    guard ticks > 0 else { return nil }
+    let nanoseconds = sum(\.kernel) / ticks / Double(pool.threads)
+    return AttentionTimes(
+      packing: sum(\.packing) / Double(pool.threads),
+      scores: sum(\.ticks.scores) * nanoseconds, softmax: sum(\.ticks.softmax) * nanoseconds,
+      values: sum(\.ticks.values) * nanoseconds)
+  }
+
   /// The attention of one head, for all rows that the step wants.
   func attend(_ attention: Int8Attention, head: Int, worker: Int) {
     let layout = scratch.layout
     let rows = float.range(attention.rows)
     guard !rows.isEmpty else { return }
+    let clock = scratch.clock(worker)
+    var start = clock_gettime_nsec()
     pack(attention.value, head, attention.valueLimit, worker)
     for (index, product) in attention.products.enumerated() {
       let size = product.right.count * layout.headSize
@@ -87,18 +134,26 @@ extension Int8Engine {
         tokens: plan.rows, score_size: size, head_size: layout.headSize, key_limit: keyLimit,
         value_limit: attention.valueLimit, softmax_scale: product.scale,
         keys: scratch.pointer(worker, layout.packedKeys, as: UInt8.self),
-        values: scratch.pointer(worker, layout.packedValues, as: UInt8.self))
+        values: scratch.pointer(worker, layout.packedValues, as: UInt8.self),
+        ticks: countsTicks ? scratch.ticks(worker) : nil)
       let output = scratch.pointer(worker, layout.output, as: Float.self)
+      var now = clock_gettime_nsec()
+      clock.pointee.packing += now - start
+      start = now
       kernels.attention.attend(
         &packed, queries + rows.lowerBound * size, size, queryScales + rows.lowerBound,
         rows.count, output, layout.headSize,
         scratch.pointer(worker, layout.kernel, as: UInt8.self))
+      now = clock_gettime_nsec()
+      clock.pointee.kernel += now - start
+      start = now
       store(output, rows, attention.target, head, adds: index > 0)
     }
+    clock.pointee.packing += clock_gettime_nsec() - start
   }
 
   /// The largest magnitude of words whose products over `channels` channels add up in 32 bits.
-  private static func exactLimit(channels: Int) -> Int32 {
+  static func exactLimit(channels: Int) -> Int32 {
     Int32((Double(Int32.max) / Double(channels)).squareRoot().rounded(.down))
   }
 

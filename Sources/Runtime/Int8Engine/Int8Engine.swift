@@ -19,6 +19,9 @@ public final class Int8Engine: VisionEngine {
   /// Nanoseconds that each step of the last run took; where threads go through several steps
   /// without meeting, the time of all threads divided by their number.
   public private(set) var durations: [UInt64]
+  /// The part of them that rows took to be laid out, normalised, gated and quantised apart from
+  /// products, in steps outside attention.
+  public private(set) var rowDurations: [UInt64]
   /// The bytes of memory that the plan's buffers take.
   public var arenaSize: Int { float.arenaSize + blockMemory.byteCount + scratchMemory.count }
 
@@ -37,9 +40,11 @@ public final class Int8Engine: VisionEngine {
   private let scratchMemory: AlignedMemory
   private let blockCount: Int
 
+  /// Whether attention counts ticks.
+  var countsTicks = false
   private var current: Task = .rows(0..<0)
   private var currentMemory: RowMemory
-  /// Nanoseconds of every step, for each thread.
+  /// Nanoseconds of every step, then what of them is in `rowDurations`, for each thread.
   private let clocks: AlignedMemory
 
   /// What the threads are doing.
@@ -79,8 +84,9 @@ public final class Int8Engine: VisionEngine {
       plan: plan, attentions: attentions, kernels: kernels)
     scratchMemory = try AlignedMemory(count: pool.threads * scratchLayout.byteCount)
     scratch = AttentionScratch(base: scratchMemory.base, layout: scratchLayout)
-    clocks = try AlignedMemory(count: pool.threads * aligned(8 * plan.steps.count))
+    clocks = try AlignedMemory(count: pool.threads * aligned(16 * plan.steps.count))
     durations = Array(repeating: 0, count: plan.steps.count)
+    rowDurations = durations
   }
 
   /// The parts that products in float are cut into, whatever the number of threads.
@@ -145,19 +151,24 @@ public final class Int8Engine: VisionEngine {
 
   private func performRows(_ steps: Range<Int>, memory: RowMemory) {
     for worker in 0..<pool.threads {
-      for step in steps { clock(worker)[step] = 0 }
+      for step in steps {
+        clock(worker)[step] = 0
+        clock(worker)[work.count + step] = 0
+      }
     }
     current = .rows(steps)
     currentMemory = memory
     pool.run(self, jobs: blockCount)
     for step in steps {
-      let sum = (0..<pool.threads).reduce(0) { $0 + clock($1)[step] }
-      durations[step] = sum / UInt64(pool.threads)
+      let threads = UInt64(pool.threads)
+      durations[step] = (0..<pool.threads).reduce(0) { $0 + clock($1)[step] } / threads
+      rowDurations[step] =
+        (0..<pool.threads).reduce(0) { $0 + clock($1)[work.count + step] } / threads
     }
   }
 
   private func clock(_ worker: Int) -> UnsafeMutablePointer<UInt64> {
-    (clocks.base + worker * aligned(8 * plan.steps.count)).assumingMemoryBound(to: UInt64.self)
+    (clocks.base + worker * aligned(16 * plan.steps.count)).assumingMemoryBound(to: UInt64.self)
   }
 }
 
@@ -176,10 +187,13 @@ extension Int8Engine: ParallelTask {
       var start = clock_gettime_nsec()
       for step in steps {
         guard let (operations, rows) = work[step].rowOperations else { continue }
-        for operation in operations { perform(operation, rows, in: block) }
-        let end = clock_gettime_nsec()
-        clock[step] += end - start
-        start = end
+        for operation in operations {
+          perform(operation, rows, in: block)
+          let end = clock_gettime_nsec()
+          clock[step] += end - start
+          if !operation.isProduct { clock[work.count + step] += end - start }
+          start = end
+        }
       }
     }
   }

@@ -38,6 +38,13 @@ enum RowOperation {
   case gate(FloatRows, with: FloatRows, columns: Int)
 }
 
+extension RowOperation {
+  /// Whether the operation is a product; what a product does to its results is part of it.
+  var isProduct: Bool {
+    if case .multiply = self { true } else { false }
+  }
+}
+
 struct Int8Normalization {
   let gain: UnsafePointer<Float>
   let bias: UnsafePointer<Float>
