@@ -25,6 +25,24 @@ import Testing
     #expect(growths == Set(CostGrowth.allCases))
   }
 
+  @Test func attentionIsSumOfItsParts() throws {
+    let result = try benchmark(repeats: 5)
+    guard try Kernels.chosen().name != "portable" else {
+      #expect(result.attention.isEmpty && result.rest == nil)
+      return
+    }
+    #expect(result.attention.map(\.name) == ["packing", "scores", "softmax", "values"])
+    #expect(result.attention.allSatisfy { $0.milliseconds > 0 })
+    let whole = try #require(result.parts.first { $0.kind == .attention })
+    let milliseconds = result.attention.reduce(0) { $0 + $1.milliseconds }
+    #expect(abs(milliseconds / whole.milliseconds - 1) < 1e-9)
+    let operations = result.attention.reduce(0) { $0 + $1.operations }
+    #expect(abs(operations / whole.operations - 1) < 1e-9)
+    let rest = try #require(result.rest)
+    let norm = try #require(result.parts.first { $0.kind == .norm })
+    #expect(rest > norm.milliseconds && rest < result.median)
+  }
+
   @Test func whoeverPacesItEndsIt() throws {
     var (asked, told) = (0, [Double]())
     let result = try benchmark(

@@ -2,6 +2,8 @@ import CKernels
 import Foundation
 import Testing
 
+@testable import Runtime
+
 /// Int8 attention of every kernel set against double precision and against the portable set.
 @Suite struct Int8AttentionTests {
   private struct Inputs {
@@ -79,10 +81,47 @@ import Testing
     kernels.pack_values(inputs.values, size, tokens, size, valueLimit, packedValues)
     var head = declip_int8_head(
       tokens: tokens, score_size: size, head_size: size, key_limit: limit,
-      value_limit: valueLimit, softmax_scale: inputs.scale, keys: packedKeys, values: packedValues)
+      value_limit: valueLimit, softmax_scale: inputs.scale, keys: packedKeys, values: packedValues,
+      ticks: nil)
     var output = [Float](repeating: 0, count: tokens * size)
     kernels.attend(&head, queries, size, queryScale, tokens, &output, size, scratch)
     return output
+  }
+
+  /// Rows of several heads side by side, as mode `all` has them, with every channel at its limit:
+  /// sums that left 32 bits would turn the most alike keys into the least.
+  @Test(arguments: [16, 64, 192, 384]) func sumsOfManyChannelsFit(channels: Int) {
+    let (tokens, size) = (40, 16)
+    let limit = min(Int32(DECLIP_INT8_SCORES_WIDE), Int8Engine.exactLimit(channels: channels))
+    #expect(channels * Int(limit) * Int(limit) <= Int(Int32.max))
+    for (name, kernels) in sets {
+      // Two kinds of keys, the queries' own and the opposite.
+      let keys = (0..<tokens * channels).map { Int16($0 / channels % 2 == 0 ? limit : -limit) }
+      let queries = [Int16](repeating: Int16(limit), count: tokens * channels)
+      let keyScale = [Float](repeating: 1 / Float(limit), count: tokens)
+      let values = (0..<tokens * size).map { Float($0 / size % 2 == 0 ? 1 : -1) }
+      func memory(_ bytes: Int) -> UnsafeMutableRawPointer {
+        .allocate(byteCount: bytes, alignment: 64)
+      }
+      let valueLimit = Int32(DECLIP_INT8_VALUES_WIDE)
+      let packedKeys = memory(kernels.keys_size(tokens, channels, limit))
+      let packedValues = memory(kernels.values_size(tokens, size, valueLimit))
+      let scratch = memory(kernels.scratch_size(tokens))
+      defer { for pointer in [packedKeys, packedValues, scratch] { pointer.deallocate() } }
+      kernels.pack_keys(keys, channels, keyScale, tokens, channels, limit, packedKeys)
+      kernels.pack_values(values, size, tokens, size, valueLimit, packedValues)
+      // Scores are 1/2 and -1/2.
+      var head = declip_int8_head(
+        tokens: tokens, score_size: channels, head_size: size, key_limit: limit,
+        value_limit: valueLimit, softmax_scale: 0.5 / Float(channels), keys: packedKeys,
+        values: packedValues, ticks: nil)
+      var output = [Float](repeating: 0, count: tokens * size)
+      kernels.attend(&head, queries, channels, keyScale, tokens, &output, size, scratch)
+      let share = exp(0.5) / (exp(0.5) + exp(-0.5))
+      for value in output {
+        #expect(abs(Double(value) - (2 * share - 1)) < 2e-3, "\(name), \(channels) channels")
+      }
+    }
   }
 
   /// The root mean square of the difference relative to that of the reference.
