@@ -84,6 +84,23 @@ import Testing
     #expect(Value(try ONNXFile.tensor(ByteView(large.bytes))).integers == [-5])
   }
 
+  /// Large tensors are widened in pieces of 2^22 elements.
+  @Test func piecesOfLargeTensorsMeet() {
+    let count = 1 << 23 | 5
+    let bytes = ByteView(count: 2 * count) { bytes in
+      for index in 0..<count {
+        bytes.storeBytes(of: UInt16(index & 0x3fff), toByteOffset: 2 * index, as: UInt16.self)
+      }
+    }
+    let stored = StoredTensor(name: "", elementType: .float16, shape: [count], bytes: bytes)
+    let values = Value(stored).floats ?? []
+    #expect(values.count == count)
+    let wrong = values.indices.first {
+      values[$0] != Float(Float16(bitPattern: UInt16($0 & 0x3fff)))
+    }
+    #expect(wrong == nil)
+  }
+
   @Test func sizesAreChecked() {
     #expect(
       error(tensor([2, 3]).field(9, [0, 0, 0, 0]))

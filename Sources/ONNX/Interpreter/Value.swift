@@ -39,12 +39,21 @@ public struct Value: Sendable {
     elementType = stored.elementType
     shape = stored.shape
     elements = stored.bytes.withUnsafeBytes { bytes in
-      func floats(_ convert: (UnsafeRawPointer, UnsafeMutablePointer<Float>) -> Void) -> Elements {
+      func floats(
+        _ convert: (UnsafeRawPointer, UnsafeMutablePointer<Float>, Int) -> Void
+      ) -> Elements {
         guard let source = bytes.baseAddress else { return .floats([]) }
+        let width = stored.elementType.byteWidth
         return .floats(
           [Float](unsafeUninitializedCapacity: count) { target, initialized in
-            if let target = target.baseAddress { convert(source, target) }
-            initialized = count
+            // Piece by piece, so that a large tensor is not in memory twice.
+            while initialized < count, let start = target.baseAddress {
+              let piece = min(count - initialized, 1 << 22)
+              convert(source + initialized * width, start + initialized, piece)
+              stored.bytes.slice(
+                offset: UInt64(initialized * width), length: UInt64(piece * width))?.releasePages()
+              initialized += piece
+            }
           })
       }
       func integers<Integer: FixedWidthInteger>(_ type: Integer.Type) -> Elements {
@@ -57,10 +66,10 @@ public struct Value: Sendable {
           })
       }
       switch stored.elementType {
-      case .float32: return floats { $1.initialize(from: $0, count: count) }
-      case .float64: return floats { declip_f64_to_f32($0, $1, count) }
-      case .float16: return floats { declip_f16_to_f32($0, $1, count) }
-      case .bfloat16: return floats { declip_bf16_to_f32($0, $1, count) }
+      case .float32: return floats { $1.initialize(from: $0, count: $2) }
+      case .float64: return floats(declip_f64_to_f32)
+      case .float16: return floats(declip_f16_to_f32)
+      case .bfloat16: return floats(declip_bf16_to_f32)
       case .int8: return integers(Int8.self)
       case .uint8, .bool: return integers(UInt8.self)
       case .int16: return integers(Int16.self)
