@@ -54,6 +54,16 @@ import Vision
     return 100 * scores.reduce(0, +) / Double(scores.count)
   }
 
+  /// As features of pictures in int8 are, texts are the same to the last bit for all threads.
+  @Test func textsAreTheSameForAllThreads() throws {
+    let model = try DemoModel.open()
+    let texts = ["a red star", "a photo of a large blue circle on the left", "dog"]
+    let expected = try TextEncoder(model, pool: WorkerPool(threads: 1)).encode(texts)
+    for threads in [2, 3, 5, 8] {
+      #expect(try TextEncoder(model, pool: WorkerPool(threads: threads)).encode(texts) == expected)
+    }
+  }
+
   /// Picture decoding, resizing and rounding differ by less than a level of 255, which moves single
   /// pixels at region borders: a tenth of a point.
   @Test func meanIoUIsWhatPyTorchReached() throws {

@@ -34,6 +34,9 @@ public final class FloatEngine {
   var inputWidth = 0
   var packedTexts: PackedTexts
 
+  /// The parts that products are cut into where results are not to depend on the threads.
+  static let fixedParts = 4
+
   /// The rows of attention scores that a thread works on at a time.
   static let scoreRows = 192
 
@@ -60,7 +63,8 @@ public final class FloatEngine {
     durations = Array(repeating: 0, count: plan.steps.count)
     packedTexts = PackedTexts(capacity: plan.tower == .text ? plan.rows : 0)
     let threads = pool.threads
-    productParts = duty.parts ?? pool.threads
+    // Pictures in int8 are compared with texts in float, and the answer is one for all threads.
+    productParts = duty.parts ?? (plan.tower == .text ? Self.fixedParts : pool.threads)
     let computesAttention = plan.steps.contains {
       $0.kind == .attention && duty.share($0) == .all
     }

@@ -72,7 +72,7 @@ public final class Int8Engine: VisionEngine {
       plan: plan, weights: weights.floats, pool: pool, kernels: kernels,
       duty: FloatDuty(
         share: binding.precision.floatShare, places: { !binding.isLocal($0) },
-        phases: binding.precision.phases(of: plan), parts: Self.floatParts))
+        phases: binding.precision.phases(of: plan), parts: FloatEngine.fixedParts))
     work = try binding.work(float)
     blockCount = RowBlock.count(rows: plan.rows, threads: pool.threads)
     blockMemory = try RowMemory(layout, threads: pool.threads)
@@ -88,9 +88,6 @@ public final class Int8Engine: VisionEngine {
     durations = Array(repeating: 0, count: plan.steps.count)
     rowDurations = durations
   }
-
-  /// The parts that products in float are cut into, whatever the number of threads.
-  private static let floatParts = 4
 
   private static func check(_ plan: Plan) throws(DeclipError) {
     guard plan.tower == .vision else {
