@@ -50,7 +50,7 @@ import Testing
     let outcome = try run(
       "bench", "--model", model, "--size", "224", "-r", "2", "--engine", engine)
     #expect(outcome.status == 0)
-    let parts = rows(outcome.output, behind: "part").compactMap(\.first)
+    let parts = rows(outcome.output, behind: "part").compactMap(\.first).map(String.init)
     let within = engine == "int8" ? ["packing", "scores", "softmax", "values"] : []
     #expect(
       parts == ["embedding", "norm", "q/k/v", "rotation", "attention"] + within
