@@ -78,11 +78,11 @@ static void pack_weights(const int8_t *weights, size_t n, size_t k, int8_t *pack
     memset(packed, 0, packed_size(n, k));
     for (size_t c = 0; c < n; c++, weights += k) {
         int8_t *channel = packed + c / PANEL * PANEL * padded + c % PANEL * GROUP;
+        const size_t whole = k - k % GROUP;
+        for (size_t i = 0; i < whole; i += GROUP) memcpy(channel + i * PANEL, weights + i, GROUP);
+        memcpy(channel + whole * PANEL, weights + whole, k - whole);
         int32_t sum = 0;
-        for (size_t i = 0; i < k; i++) {
-            channel[i / GROUP * PANEL * GROUP + i % GROUP] = weights[i];
-            sum += weights[i];
-        }
+        for (size_t i = 0; i < k; i++) sum += weights[i];
         column_sums[c] = sum;
     }
 }
