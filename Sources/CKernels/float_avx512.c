@@ -7,29 +7,22 @@
 
 #include <immintrin.h>
 
+#include "sixteenths_avx512.h"
+
 typedef float vector16 __attribute__((vector_size(64)));
 
 // exp(x) for x <= 88, 0 far below -87: x = n ln 2 / 16 + r with |r| <= ln 2 / 32 (Cody and Waite's
 // split of ln 2), the sixteenths by a table, a polynomial of degree 3 for exp(r); relative error
 // 2e-7.
 TARGET static inline __attribute__((always_inline)) vector16 exponential(vector16 x) {
-    const __m512 magic = _mm512_set1_ps(786432.0f); // 1.5 * 2^19: adding it rounds to sixteenths
-    const __m512 powers =
-        _mm512_setr_ps(1.0f, 1.04427378f, 1.09050773f, 1.13878863f, 1.18920712f, 1.24185781f,
-                       1.29683955f, 1.35425555f, 1.41421356f, 1.47682615f, 1.54221083f, 1.61049033f,
-                       1.68179283f, 1.75625216f, 1.83400809f, 1.91520656f);
-    const __m512i steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i table =
-        _mm512_sub_epi32(_mm512_castps_si512(powers), _mm512_slli_epi32(steps, 19));
+    const __m512 magic = _mm512_set1_ps(SIXTEENTHS_MAGIC);
     __m512 v = _mm512_max_ps(_mm512_set1_ps(-87.0f), (__m512)x);
     __m512 t = _mm512_fmadd_ps(v, _mm512_set1_ps(1.44269504f), magic), n = _mm512_sub_ps(t, magic);
     __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), v);
     r = _mm512_fmadd_ps(n, _mm512_set1_ps(2.12194440e-4f), r);
-    __m512i e = _mm512_permutexvar_epi32(_mm512_castps_si512(t), table);
-    e = _mm512_add_epi32(e, _mm512_slli_epi32(_mm512_castps_si512(t), 19));
+    __m512 power = sixteenth_power(sixteenths(_mm512_set1_ps(1.0f)), t);
     __m512 p = _mm512_fmadd_ps(r, _mm512_set1_ps(0.16666667f), _mm512_set1_ps(0.5f));
     p = _mm512_mul_ps(_mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f)), r);
-    __m512 power = _mm512_castsi512_ps(e);
     return (vector16)_mm512_fmadd_ps(p, power, power);
 }
 

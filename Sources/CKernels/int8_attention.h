@@ -216,19 +216,13 @@ INLINE void score_rows(const int as_bytes, const char *block, const char *panels
 }
 
 #ifndef HAS_POWER_OF_2
-// 2^x, for x below -126 that of -126: x = n + r with |r| <= 1/2, a minimax polynomial of degree 5
-// for 2^r that is 1 at 0, relative error 1e-7, and n added to the exponent.
+// 2^x, for x below -126 that of -126: x = n + r with |r| <= 1/2, n added to the exponent of 2^r.
 INLINE vector power_of_2(vector x) {
     const vector magic = splat(12582912.0f);
     x = larger(x, splat(-126.0f));
     vector n = x + magic;
     vector r = x - (n - magic);
-    vector p = splat(1.326472731307149e-3f);
-    p = p * r + 9.671512991189957e-3f;
-    p = p * r + 5.550733581185341e-2f;
-    p = p * r + 2.4022242426872253e-1f;
-    p = p * r + 6.931470036506653e-1f;
-    p = p * r + 1.0f;
+    vector p = power_of_fraction(r);
     return (vector)((integers)p + (((integers)n - (integers)magic) << 23));
 }
 

@@ -32,3 +32,13 @@ INLINE void store(float *p, vector v) {
 INLINE vector splat(float x) {
     return x - (vector){0};
 }
+
+// 2^r for |r| <= 1/2 by a minimax polynomial of degree 5 that is 1 at 0, relative error 1e-7.
+INLINE vector power_of_fraction(vector r) {
+    vector p = splat(1.326472731307149e-3f);
+    p = p * r + 9.671512991189957e-3f;
+    p = p * r + 5.550733581185341e-2f;
+    p = p * r + 2.4022242426872253e-1f;
+    p = p * r + 6.931470036506653e-1f;
+    return p * r + 1.0f;
+}

@@ -148,24 +148,17 @@ public struct Benchmark: Sendable {
     of engine: Int8Engine, _ parts: [Part], _ pixels: [Float]
   ) throws(DeclipError) -> [AttentionPart]? {
     guard let whole = parts.first(where: { $0.kind == .attention }) else { return nil }
-    var sum = AttentionTimes(packing: 0, scores: 0, softmax: 0, values: 0)
-    for _ in 0..<3 {
-      let times = try pixels.span.withUnsafeBufferPointer { pixels throws(DeclipError) in
-        try engine.timeAttention(pixels: pixels)
-      }
-      guard let times else { return nil }
-      sum.packing += times.packing
-      sum.scores += times.scores
-      sum.softmax += times.softmax
-      sum.values += times.values
+    let times = try pixels.span.withUnsafeBufferPointer { pixels throws(DeclipError) in
+      try engine.timeAttention(pixels: pixels, runs: 3)
     }
+    guard let times else { return nil }
     let share = engine.plan.scoreShare
     return [
-      ("packing", sum.packing, 0), ("scores", sum.scores, share), ("softmax", sum.softmax, 0),
-      ("values", sum.values, 1 - share),
+      ("packing", times.packing, 0), ("scores", times.scores, share),
+      ("softmax", times.softmax, 0), ("values", times.values, 1 - share),
     ].map { name, time, operations in
       AttentionPart(
-        name: name, milliseconds: whole.milliseconds * time / sum.total,
+        name: name, milliseconds: whole.milliseconds * time / times.total,
         operations: whole.operations * operations)
     }
   }

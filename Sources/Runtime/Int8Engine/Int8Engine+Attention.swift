@@ -83,17 +83,18 @@ struct AttentionClock {
 }
 
 extension Int8Engine {
-  /// Runs the plan and returns where its attention's time went; nil where the kernels do not say.
+  /// Runs the plan `runs` times and returns where attention's time went; nil where the kernels do not
+  /// say.
   ///
   /// Counting adds about a hundredth to it. Throws what `run(pixels:)` throws.
   public func timeAttention(
-    pixels: UnsafeBufferPointer<Float>
+    pixels: UnsafeBufferPointer<Float>, runs: Int
   ) throws(DeclipError) -> AttentionTimes? {
     let clocks = (0..<pool.threads).map { scratch.clock($0) }
     for clock in clocks { clock.pointee = AttentionClock() }
     countsTicks = true
     defer { countsTicks = false }
-    try run(pixels: pixels)
+    for _ in 0..<runs { try run(pixels: pixels) }
     func sum(_ part: (AttentionClock) -> UInt64) -> Double {
       clocks.reduce(0) { $0 + Double(part($1.pointee)) }
     }
