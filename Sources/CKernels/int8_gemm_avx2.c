@@ -2,8 +2,8 @@
 //
 // Narrow operands: a tile of 4 rows x 16 columns, 8 registers of sums, 2 of weights. `vpmaddubsw`
 // adds two products of bytes in 16 bits, which cannot saturate while activations have 7 bits
-// (2 * 127 * 128 < 2^15) or weights have (2 * 255 * 64 < 2^15); `vpmaddwd` with ones adds two of
-// those in 32 bits. Three instructions for 32 multiply-accumulates. Where both have 7 bits, four
+// (2 * 127 * 128 < 2^15), weights have (2 * 255 * 64 < 2^15), or neighbouring weights add up to 128
+// (255 * 128 < 2^15); `vpmaddwd` with ones adds two of those in 32 bits. Three instructions for 32 multiply-accumulates. Where both have 7 bits, four
 // products fit into 16 bits (4 * 127 * 64 < 2^15), and five instructions do for 64.
 //
 // Full bytes: a tile of 2 rows x 16 columns with everything widened to 16 bits, two instructions

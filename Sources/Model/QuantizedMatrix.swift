@@ -15,6 +15,28 @@ public struct QuantizedMatrix: Sendable {
   /// The inputs of the layer.
   public var inputs: Int { values.count / scales.count }
 
+  /// What neighbours `2i` and `2i + 1` of a row add up to at most, in magnitude, where products of
+  /// both with unsigned bytes are to fit 16 bits together.
+  public static let pairLimit = 128
+
+  /// Whether all neighbours keep to `pairLimit`, with which instruction sets that add up two products
+  /// in 16 bits multiply twice as fast.
+  public var keepsToPairLimit: Bool {
+    let inputs = inputs
+    return values.withUnsafeBufferPointer { values in
+      scales.indices.allSatisfy { row in
+        var (low, high) = (Int16(0), Int16(0))
+        for pair in 0..<inputs / 2 {
+          let index = row * inputs + 2 * pair
+          let sum = Int16(values[index]) + Int16(values[index + 1])
+          low = min(low, sum)
+          high = max(high, sum)
+        }
+        return Int(low) >= -Self.pairLimit && Int(high) <= Self.pairLimit
+      }
+    }
+  }
+
   /// The largest magnitude of weights of 7 or 8 bits.
   static func largest(weightBits: Int) -> Int { weightBits == 7 ? 63 : 127 }
 }

@@ -18,6 +18,7 @@ static const struct {
     {DECLIP_INT8_U7S7, 127, -64},
     {DECLIP_INT8_U7S8, 127, -128},
     {DECLIP_INT8_U8S7, 255, -64},
+    {DECLIP_INT8_U8S8_PAIRED, 255, -128},
     {DECLIP_INT8_U8S8, 255, -128},
 };
 
@@ -44,6 +45,22 @@ static uint8_t a[MOST_ROWS * STRIDE];
 static int8_t weights[MOST_COLUMNS * MOST_TERMS];
 static _Alignas(64) int8_t packed[2][MOST_COLUMNS * MOST_TERMS];
 static int32_t column_sums[2][MOST_COLUMNS];
+
+// Brings neighbours of one sign within a sum of 128, the larger of them kept or the smaller.
+static void limit_pairs(extents e) {
+    for (size_t c = 0; c < e.n; c++) {
+        for (size_t i = 0; i + 1 < e.k; i += 2) {
+            int8_t *pair = &weights[c * e.k + i];
+            const int sum = pair[0] + pair[1], which = (int)check_draw(2);
+            if ((pair[0] < 0) != (pair[1] < 0))
+                continue;
+            if (sum > 128)
+                pair[which] = (int8_t)(128 - pair[1 - which]);
+            else if (sum < -128)
+                pair[which] = (int8_t)(-128 - pair[1 - which]);
+        }
+    }
+}
 
 // Activations with the largest value in the padding, and weights; two packings of them.
 static void draw_operands(const declip_int8_kernels *set, size_t which, extents e) {
@@ -83,6 +100,8 @@ static void draw_operands(const declip_int8_kernels *set, size_t which, extents 
             weights[i] = (int8_t)((int)check_draw((uint32_t)(-2 * lowest)) + lowest);
         }
     }
+    if (ranges[which].range == DECLIP_INT8_U8S8_PAIRED)
+        limit_pairs(e);
     const declip_int8_gemm *both[2] = {declip_int8_portable.gemm, set->gemm};
     for (int side = 0; side < 2; side++)
         both[side]->pack_weights(weights, e.n, e.k, packed[side], column_sums[side]);

@@ -71,7 +71,19 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
         case .zero: 0
         }
     }
+    if range == DECLIP_INT8_U8S8_PAIRED { limitPairs(&weights, shape) }
     return (a, weights)
+  }
+
+  /// Brings neighbours of one sign within a sum of 128.
+  private func limitPairs(_ weights: inout [Int8], _ shape: Shape) {
+    for start in stride(from: 0, to: weights.count, by: shape.k) {
+      for first in stride(from: start, to: start + shape.k - 1, by: 2) {
+        let sum = Int(weights[first]) + Int(weights[first + 1])
+        let excess = max(sum - 128, 0) + min(sum + 128, 0)
+        weights[first + 1] = Int8(Int(weights[first + 1]) - excess)
+      }
+    }
   }
 
   private func sums(_ shape: Shape, _ a: [UInt8], _ weights: [Int8]) -> [Int32] {
@@ -94,8 +106,10 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
   }
 
   @Test(
-    arguments: [DECLIP_INT8_U7S7, DECLIP_INT8_U7S8, DECLIP_INT8_U8S7, DECLIP_INT8_U8S8].map(
-      \.rawValue))
+    arguments: [
+      DECLIP_INT8_U7S7, DECLIP_INT8_U7S8, DECLIP_INT8_U8S7, DECLIP_INT8_U8S8_PAIRED,
+      DECLIP_INT8_U8S8,
+    ].map(\.rawValue))
   func sumsAreExact(rawRange: UInt32) {
     let range = declip_int8_range(rawRange)
     for shape in shapes {

@@ -24,6 +24,9 @@ typedef enum declip_int8_range {
     DECLIP_INT8_U7S7, // activations 0..127, weights -64..63
     DECLIP_INT8_U7S8, // activations 0..127, weights -128..127
     DECLIP_INT8_U8S7, // activations 0..255, weights -64..63
+    // Activations 0..255, weights -128..127, of which neighbours 2i and 2i + 1 of one sign add up to
+    // magnitudes of 128 at most.
+    DECLIP_INT8_U8S8_PAIRED,
     DECLIP_INT8_U8S8, // activations 0..255, weights -128..127
 } declip_int8_range;
 

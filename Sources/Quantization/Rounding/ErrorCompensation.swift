@@ -8,8 +8,8 @@ import Runtime
 /// With `H = E[x x^T]` and `U^T U = H^-1`, rounding column `i` with error `e` changes the columns
 /// `j > i` by `-e U[i][j] / U[i][i]`.
 struct ErrorCompensation {
-  /// The order in which inputs are rounded: most power first, as early ones have most others left
-  /// to make up for them.
+  /// The order in which inputs are rounded: pairs of neighbours, as they limit each other, those of
+  /// most power first, as early ones have most others left to make up for them.
   private let order: [Int]
   /// `U` in that order, `[width, width]`.
   private let factor: [Float]
@@ -31,7 +31,10 @@ struct ErrorCompensation {
     let diagonal = (0..<width).map { moments($0, $0) }
     let mean = diagonal.reduce(0, +) / Double(max(width, 1))
     guard mean.isFinite, mean >= 0 else { return nil }
-    let order = (0..<width).sorted { (diagonal[$1], $0) < (diagonal[$0], $1) }
+    let power = (0..<(width + 1) / 2).map { diagonal[2 * $0..<min(2 * $0 + 2, width)].reduce(0, +) }
+    let order = power.indices.sorted { (power[$1], $0) < (power[$0], $1) }.flatMap {
+      2 * $0..<min(2 * $0 + 2, width)
+    }
     // Inputs that never occur have no power; whatever stands there does not matter.
     let ridge = noise + max(damping * mean, .leastNormalMagnitude)
     var matrix = [Double](repeating: 0, count: width * width)
@@ -62,7 +65,7 @@ struct ErrorCompensation {
     _ rows: Range<Int>, of weight: WeightMatrix, _ scales: [Float],
     into target: UnsafeMutableBufferPointer<Int8>
   ) {
-    let (width, limit) = (weight.inputs, weight.limit)
+    let width = weight.inputs
     var values = [Float](repeating: 0, count: rows.count * width)
     for (index, row) in rows.enumerated() {
       for (place, column) in order.enumerated() {
@@ -79,8 +82,17 @@ struct ErrorCompensation {
             let inverse = scale.isNormal ? 1 / scale : 0
             for place in start..<end {
               let value = values[index * width + place]
-              let integer = nearest(min(max(value * inverse, -limit), limit))
-              target[row * width + order[place]] = Int8(integer)
+              let column = order[place]
+              let integer =
+                if column % 2 != 0 {
+                  weight.rounded(
+                    value * inverse, after: Float(target[row * width + column - 1]))
+                } else {
+                  weight.rounded(
+                    value * inverse,
+                    before: column + 1 < width ? values[index * width + place + 1] * inverse : 0)
+                }
+              target[row * width + column] = Int8(integer)
               let error = (value - integer * scale) / factor[place * width + place]
               errors[index * Self.block + place - start] = error
               for later in place + 1..<max(end, place + 1) {

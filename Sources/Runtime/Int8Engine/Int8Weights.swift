@@ -163,7 +163,7 @@ struct Int8Layer: @unchecked Sendable {
     columnScale = UnsafePointer(scales)
     columnSum = UnsafePointer(sums)
     self.input = input
-    range = input.range(weightBits: weightBits)
+    range = input.range(matrix, weightBits: weightBits)
   }
 
   /// Packs a layer that the model has in int8.

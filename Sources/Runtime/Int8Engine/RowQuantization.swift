@@ -34,10 +34,10 @@ struct RowQuantization: Hashable {
     }
   }
 
-  /// What products of such rows with weights of 7 or 8 bits are known to hold.
-  func range(weightBits: Int) -> declip_int8_range {
+  /// What products of such rows with a matrix of 7 or 8 bits are known to hold.
+  func range(_ matrix: QuantizedMatrix, weightBits: Int) -> declip_int8_range {
     switch (bits, weightBits) {
-    case (8, 8): DECLIP_INT8_U8S8
+    case (8, 8): matrix.keepsToPairLimit ? DECLIP_INT8_U8S8_PAIRED : DECLIP_INT8_U8S8
     case (8, _): DECLIP_INT8_U8S7
     case (_, 7): DECLIP_INT8_U7S7
     default: DECLIP_INT8_U7S8

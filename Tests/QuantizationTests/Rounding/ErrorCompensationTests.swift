@@ -1,3 +1,4 @@
+import Model
 import Runtime
 import Testing
 
@@ -56,7 +57,8 @@ import Testing
   }
 
   /// Widths below, at and beyond the block of columns; on rows that the moments were not taken of.
-  @Test(arguments: [24, 128, 300], [7, 8]) func outputErrorFalls(width: Int, bits: Int) throws {
+  @Test(arguments: [24, 128, 299, 300], [7, 8]) func outputErrorFalls(width: Int, bits: Int) throws
+  {
     let pool = try WorkerPool(threads: 2)
     let compensation = try compensation(inputs(900, width, seed: 21), width, pool)
     var random = SplitMix64(seed: 22)
@@ -70,6 +72,7 @@ import Testing
     let compensated = outputError(weight, integers, scales, Array(rows), pool)
     #expect(compensated < 0.6 * nearest, "\(compensated) of \(nearest)")
     #expect(integers.allSatisfy { abs(Int($0)) <= (bits == 7 ? 63 : 127) })
+    #expect(try #require(QuantizedMatrix(values: integers, scales: scales)).keepsToPairLimit)
     let oneThread = try WorkerPool(threads: 1)
     #expect(integers == compensation.rounded(weight, scales: scales, pool: oneThread))
   }

@@ -1,3 +1,4 @@
+import Model
 import Runtime
 import Testing
 
@@ -23,11 +24,63 @@ import Testing
       #expect(integers.max() == limit)
       for index in weight.values.indices {
         let value = weight.values[index] / scales[index / 24]
-        guard abs(value) <= Float(limit) else { continue }
+        let neighbour = index % 24 ^ 1
+        let other = weight.values[index / 24 * 24 + neighbour] / scales[index / 24]
+        guard abs(value) <= Float(limit), abs(value + other) <= 128 else { continue }
         let integer = Int(weight.rounded(scales, pool: pool)[index])
         #expect(abs(Float(integer) - value) <= 0.5001)
       }
     }
+  }
+
+  /// Of two neighbours that are too much together, each gives up half of the excess.
+  @Test(arguments: [24, 25]) func neighboursFitTogether(width: Int) throws {
+    let pool = try WorkerPool(threads: 2)
+    var random = SplitMix64(seed: 8)
+    // Magnitudes alike, so that half of all pairs of one sign exceed the limit.
+    let values = random.normals(40 * width).map { $0 < 0 ? $0 / 8 - 1 : $0 / 8 + 1 }
+    let weight = WeightMatrix(values: values, inputs: width, bits: 8)
+    let clipping = [Float](repeating: 1.2 / 127, count: 40)
+    for scales in [
+      weight.scales(.minMax, power: [], pool: pool),
+      weight.scales(.meanSquaredError, power: Array(repeating: 1, count: width), pool: pool),
+      clipping,
+    ] {
+      let integers = weight.rounded(scales, pool: pool)
+      let matrix = try #require(QuantizedMatrix(values: integers, scales: scales))
+      #expect(matrix.keepsToPairLimit)
+      for row in 0..<40 {
+        for first in stride(from: row * width, to: (row + 1) * width - 1, by: 2) {
+          let wanted = (values[first] / scales[row], values[first + 1] / scales[row])
+          guard wanted.0 + wanted.1 > 129, max(wanted.0, wanted.1) < 127 else { continue }
+          let given = (Float(integers[first]), Float(integers[first + 1]))
+          #expect(given.0 + given.1 == 128)
+          #expect(abs((wanted.0 - given.0) - (wanted.1 - given.1)) <= 1.01)
+        }
+      }
+    }
+    // Nothing is clipped by the widest range, and it is no wider than that takes.
+    let scales = weight.scales(.minMax, power: [], pool: pool)
+    for row in 0..<40 {
+      let channel = values[row * width..<(row + 1) * width].map { $0 / scales[row] }
+      let pairs = (0..<width / 2).map { abs(channel[2 * $0] + channel[2 * $0 + 1]) }
+      #expect(abs(max(channel.map(abs).max()! / 127, pairs.max()! / 128) - 1) < 1e-5)
+    }
+  }
+
+  @Test func aPairBeyondTheLimitShows() throws {
+    func keeps(_ values: [Int8], rows: Int = 1) throws -> Bool {
+      let scales = [Float](repeating: 1, count: rows)
+      return try #require(QuantizedMatrix(values: values, scales: scales)).keepsToPairLimit
+    }
+    #expect(try keeps([127, 1, -128, 0, 64, 64]))
+    #expect(try keeps([0, 127, 127, 0]))
+    #expect(try keeps([127, -127, -127, 127]))
+    #expect(try !keeps([0, 0, 64, 65]))
+    #expect(try !keeps([-64, -65]))
+    // Rows of odd width: the last has no neighbour.
+    #expect(try keeps([0, 0, 127, 127, 1, 0], rows: 2))
+    #expect(try !keeps([0, 0, 127, 127, 2, 0], rows: 2))
   }
 
   /// A channel with one far weight that hardly any input meets is clipped, and gains by it.
