@@ -65,7 +65,12 @@ extension Architecture {
         throw refuse("has weights of \(layer.weightBits) bits", "7 or 8")
       }
       if let bits = layer.input.bits, ![7, 8].contains(bits) {
-        throw refuse("has inputs of \(bits) bits", "7 or 8")
+        guard case .block(_, _, .attentionOutput, _) = role, layer.input == .perRow(bits: 15)
+        else {
+          throw refuse(
+            "has inputs of \(bits) bits",
+            "7 or 8, or 15 a row of the projection after attention")
+        }
       }
       if case .perTensor(let scale, let zeroPoint, let bits) = layer.input {
         guard scale.isNormal, scale > 0, (1 / scale).isNormal else {

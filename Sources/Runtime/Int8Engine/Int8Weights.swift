@@ -137,8 +137,8 @@ struct Int8Layer: @unchecked Sendable {
   let columnSum: UnsafePointer<Int32>
   /// How the rows that it multiplies are quantised.
   let input: RowQuantization
-  /// What is known of its operands.
-  let range: declip_int8_range
+  /// 7 or 8.
+  let weightBits: Int
 
   /// The bytes that a layer takes, nil on overflow.
   static func byteCount(_ shape: [Int], _ kernels: Kernels) -> Int? {
@@ -163,7 +163,7 @@ struct Int8Layer: @unchecked Sendable {
     columnScale = UnsafePointer(scales)
     columnSum = UnsafePointer(sums)
     self.input = input
-    range = input.range(weightBits: weightBits)
+    self.weightBits = weightBits
   }
 
   /// Packs a layer that the model has in int8.
