@@ -2,8 +2,12 @@ import Model
 
 /// What single layers and blocks get beyond or below the 8 bits of all others.
 extension Calibrator {
-  /// Lets attention multiply words instead of bytes, where that gains most, until the features are
-  /// within the bars; where it cannot bring them there, everywhere, if that loses less.
+  /// Gives 15 bits to what the last block's attention leaves, if that loses less; then lets attention
+  /// multiply words instead of bytes, where that gains most, until the features are within the bars;
+  /// where it cannot bring them there, everywhere, if that loses less.
+  ///
+  /// The decoupled attention makes tokens of a flat picture so much alike that what tells them
+  /// apart, all that is left when their mean is taken away, is less than a step of a row of bytes.
   func widen(
     _ ladder: inout Ladder, _ quantizer: TowerQuantizer, _ objective: TowerObjective
   ) throws(DeclipError) {
@@ -11,6 +15,12 @@ extension Calibrator {
     func isEnough(_ damage: [DenseMode: Damage]) -> Bool {
       bars.hold(for: damage)
         && damage.values.allSatisfy { $0.content.cosine >= options.target ?? 0 }
+    }
+    guard let narrow = ladder.chosen, !isEnough(narrow.damage) else { return }
+    if let last = quantizer.groups.last(where: { $0.kind == .attentionOutput }) {
+      var recipe = narrow.recipe
+      recipe.bits[last] = .init(weights: recipe.bits(of: last).weights, inputs: 15)
+      try ladder.attempt("+ 15 bits after the last attention", recipe)
     }
     guard let start = ladder.chosen, !isEnough(start.damage) else { return }
     let search = SensitivitySearch(quantizer, objective)
@@ -43,8 +53,10 @@ extension Calibrator {
       recipe.bits[group] = .init(weights: 7, inputs: recipe.bits(of: group).inputs)
     }
     progress("finding inputs for 7 bits")
+    // Bits that the features needed are not taken back.
+    let candidates = quantizer.groups.filter { recipe.bits(of: $0).inputs == 8 }
     let inputs = try search.sensitivities(
-      recipe, quantizer.groups, cost: quantizer.cost, narrowInput)
+      recipe, candidates, cost: quantizer.cost, narrowInput)
     for sensitivity in inputs { measured[sensitivity.candidate] = sensitivity.loss }
     recipe = try search.most(
       recipe, search.worthwhile(inputs), narrowInput, while: QualityBars.standard.hold)

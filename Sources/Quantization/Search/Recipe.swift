@@ -23,7 +23,7 @@ public struct Recipe: Hashable, Sendable {
   public struct Bits: Hashable, Sendable, Codable {
     /// Of weights, 7 or 8.
     public var weights: Int
-    /// Of inputs, 7 or 8.
+    /// Of inputs, 7 or 8, or 15 of the projection after attention.
     public var inputs: Int
 
     /// Makes widths.

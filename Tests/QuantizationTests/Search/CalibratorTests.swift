@@ -59,6 +59,20 @@ import Testing
     #expect(channels?.map(\.channel) == [3])
   }
 
+  /// Where bytes miss the bars, the last projection reads more of them; the record says so.
+  @Test(arguments: Family.allCases) func rowsAfterTheLastAttentionMayBeWide(family: Family) throws {
+    let auto = try calibrate(RandomModel(family), CalibrationOptions())
+    let rung = try #require(
+      auto.record.ladder.firstIndex { $0.name == "+ 15 bits after the last attention" })
+    let before = auto.record.ladder[..<rung].map(\.centredCosine)
+    #expect(auto.record.ladder[rung].centredCosine > before.max() ?? 1)
+    let last = TensorRole.block(.vision, index: 2, .attentionOutput, .weight)
+    let wide = auto.tower.layers.layers.filter { $0.value.input.bits == 15 }
+    #expect(Array(wide.keys) == [last])
+    let layer = try #require(auto.record.layers.first { $0.inputBits == 15 })
+    #expect(layer.name == "vision.block[2].attention.output" && layer.method == "per row")
+  }
+
   /// Where bytes miss the bars, attention is tried in words; a method that a user chose stays as it is.
   @Test func wideAttentionIsTriedAndRecorded() throws {
     let model = RandomModel(.clip)

@@ -87,6 +87,19 @@ import Testing
     }
   }
 
+  /// Fifteen bits are those of a row, whatever other inputs have.
+  @Test(arguments: [Recipe.Inputs.perRow, .perTensor(.minMax)])
+  func rowsAfterAttentionAreWideWhereTheRecipeSays(inputs: Recipe.Inputs) throws {
+    let quantizer = try quantizer(RandomModel(.eva02), WorkerPool(threads: 1))
+    let group = try #require(quantizer.groups.last { $0.kind == .attentionOutput })
+    var recipe = Recipe(inputs: inputs)
+    recipe.bits[group] = .init(weights: 8, inputs: 15)
+    let tower = try quantizer.tower(recipe)
+    let wide = tower.layers.layers.filter { $0.value.input == .perRow(bits: 15) }
+    #expect(Array(wide.keys) == group.weights)
+    try tower.architecture.validate(tower.layers)
+  }
+
   @Test func attentionIsWideWhereTheRecipeSays() throws {
     let quantizer = try quantizer(RandomModel(.clip), WorkerPool(threads: 1))
     var recipe = Recipe(inputs: .perRow)
@@ -100,7 +113,7 @@ import Testing
   }
 
   /// Values in between are off by half a step at most, as the int8 engine has them.
-  @Test(arguments: [7, 8]) func inputsAreRounded(bits: Int) {
+  @Test(arguments: [7, 8, 15]) func inputsAreRounded(bits: Int) {
     var random = SplitMix64(seed: 51)
     let rows = random.normals(40 * 10)
     let perRow = Quantization.Input.perRow(bits: bits).simulated(rows, width: 10)
