@@ -11,6 +11,18 @@ extension TensorRole {
   }
 }
 
+extension TensorRole {
+  /// Whether the weight's layer can read rows of 15 bits: sums of two products are what it gives,
+  /// so that no nonlinearity may lie behind each.
+  public var canReadWideRows: Bool {
+    switch self {
+    case .patchEmbedding(.weight): true
+    case .block(_, _, let layer, .weight): layer.isLinear && layer != .gate && layer != .up
+    default: false
+    }
+  }
+}
+
 extension BlockLayer {
   /// Whether the layer multiplies by a matrix.
   public var isLinear: Bool {
@@ -65,11 +77,10 @@ extension Architecture {
         throw refuse("has weights of \(layer.weightBits) bits", "7 or 8")
       }
       if let bits = layer.input.bits, ![7, 8].contains(bits) {
-        guard case .block(_, _, .attentionOutput, _) = role, layer.input == .perRow(bits: 15)
-        else {
+        guard role.canReadWideRows, layer.input == .perRow(bits: 15) else {
           throw refuse(
             "has inputs of \(bits) bits",
-            "7 or 8, or 15 a row of the projection after attention")
+            role.canReadWideRows ? "7 or 8, or 15 with a scale for each row" : "7 or 8")
         }
       }
       if case .perTensor(let scale, let zeroPoint, let bits) = layer.input {

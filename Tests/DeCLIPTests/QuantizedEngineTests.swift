@@ -178,6 +178,35 @@ import Vision
     }
   }
 
+  /// All layers that can read rows of 15 bits do: what is left of the error is that of weights.
+  @Test func wideRowsOfAllLayersAreAsGoodAsFloats() throws {
+    let (checkpoint, input) = try demo()
+    func quantized(_ layerInput: Quantization.Input) throws -> Checkpoint {
+      try checkpoint.quantized {
+        isVision($0) && $0.canReadWideRows ? .init(weightBits: 8, input: layerInput) : nil
+      }
+    }
+    let (wide, exact) = (try quantized(.perRow(bits: 15)), try quantized(.float))
+    var bytes = wide
+    bytes.quantization?.layers = try #require(wide.quantization).layers.mapValues {
+      .init(weightBits: $0.weightBits, input: .perRow(bits: 8))
+    }
+    for source in [wide, exact, bytes] {
+      try source.architecture.validate(#require(source.quantization))
+    }
+    for kernels in Kernels.available {
+      let expected = try walk(exact, input, kernels: kernels).features
+      func ratio(_ source: Checkpoint) throws -> Double {
+        var difference = RowDifference()
+        difference.add(
+          reference: expected, other: try walk(source, input, kernels: kernels).features,
+          columns: checkpoint.architecture.embeddingSize)
+        return difference.ratio
+      }
+      #expect(try ratio(wide) > ratio(bytes) + 6, "\(kernels.name)")
+    }
+  }
+
   /// Fifteen bits after attention, in the decoupled block, where the product is stored, and in the
   /// ordinary one, where it is added to the residual stream.
   @Test(arguments: [7, 8], [DenseMode.qq, .csa, .vanilla])

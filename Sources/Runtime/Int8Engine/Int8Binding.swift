@@ -28,7 +28,9 @@ struct Int8Binding {
       }
       switch step.operation {
       case _ where precision.floatShare(of: step) == .all: break
-      case .embedPatches: quantized.insert(.patches)
+      case .embedPatches:
+        quantized.insert(.patches)
+        if try weights.matrix(.patchEmbedding(.weight)).input.isWide { wide.insert(.patches) }
       case .linear(let layer, let source, _, _, _):
         quantized.insert(source)
         if try weights.matrix(layer.role(.vision, .weight)).input.isWide { wide.insert(source) }
@@ -125,15 +127,14 @@ private struct Binder {
     case .embedPatches:
       let layer = try weights.matrix(.patchEmbedding(.weight))
       let (pixels, bytes) = (try floats(.patches), try bytes(.patches, layer.input))
+      let product = Int8Product(
+        layer: layer, bias: nil, source: bytes, target: try floats(.tokens), result: .add)
       return .rows(
         [
           .layOut(try float.patchEmbedding(), patches: pixels),
           .quantize(
             .init(source: pixels, columns: plan.width(of: .patches), target: bytes)),
-          .multiply(
-            Int8Product(
-              layer: layer, bias: nil, source: bytes, target: try floats(.tokens), result: .add)),
-        ], of: .patches)
+        ] + product.operations, of: .patches)
     case .embedTokens, .copy, .gatherEnds: return .float
     }
   }

@@ -67,22 +67,37 @@ import Testing
     let before = auto.record.ladder[..<rung].map(\.centredCosine)
     #expect(auto.record.ladder[rung].centredCosine > before.max() ?? 1)
     let last = TensorRole.block(.vision, index: 2, .attentionOutput, .weight)
-    let wide = auto.tower.layers.layers.filter { $0.value.input.bits == 15 }
-    #expect(Array(wide.keys) == [last])
-    let layer = try #require(auto.record.layers.first { $0.inputBits == 15 })
-    #expect(layer.name == "vision.block[2].attention.output" && layer.method == "per row")
+    #expect(auto.tower.layers.layers[last]?.input == .perRow(bits: 15))
+    let layer = try #require(
+      auto.record.layers.first { $0.name == "vision.block[2].attention.output" })
+    #expect(layer.inputBits == 15 && layer.method == "per row")
   }
 
-  /// Where bytes miss the bars, attention is tried in words; a method that a user chose stays as it is.
-  @Test func wideAttentionIsTriedAndRecorded() throws {
+  /// Where that does not do, other products are tried; a method that a user chose stays as it is.
+  @Test func wideProductsAreTriedAndRecorded() throws {
     let model = RandomModel(.clip)
     let auto = try calibrate(model, CalibrationOptions())
     let (last, chosen) = (
       try #require(auto.record.ladder.last),
       try #require(auto.record.ladder.first { $0.isChosen })
     )
-    #expect(last.name.hasPrefix("+ wide attention"))
-    #expect(auto.tower.layers.attention.contains { $0 != .narrow } == last.isChosen)
+    let quantization = auto.tower.layers
+    let attention = quantization.attention.reduce(0) {
+      $0 + ($1.scoreBits > 8 ? 1 : 0) + ($1.valueBits > 8 ? 1 : 0)
+    }
+    let groups = model.architecture.inputGroups
+    let wide = groups.filter { quantization.layers[$0.weights[0]]?.input.bits == 15 }
+    #expect(last.isChosen && attention + wide.count > 1)
+    #expect(last.name == "+ \(attention + wide.count) wide products")
+    // A quarter of the tower's multiply-adds, and the projection that is tried before.
+    let shapes = Dictionary(
+      uniqueKeysWithValues: model.architecture.tensors.map { ($0.role, $0.shape.reduce(1, *)) })
+    func cost(_ groups: [InputGroup]) -> Int {
+      groups.flatMap(\.weights).reduce(0) { $0 + (shapes[$1] ?? 0) }
+    }
+    let (width, rows) = (32, 31)
+    let all = cost(groups) + 2 * 3 * rows * width
+    #expect(4 * (cost(wide) + attention * rows * width / 2) <= all + 4 * width * width)
     #expect(chosen.cosine >= 0.999, "\(chosen)")
     let fixed = try calibrate(model, CalibrationOptions(method: .perRow))
     #expect(fixed.record.ladder.map(\.name) == ["per row"])

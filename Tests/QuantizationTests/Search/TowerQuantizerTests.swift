@@ -89,14 +89,19 @@ import Testing
 
   /// Fifteen bits are those of a row, whatever other inputs have.
   @Test(arguments: [Recipe.Inputs.perRow, .perTensor(.minMax)])
-  func rowsAfterAttentionAreWideWhereTheRecipeSays(inputs: Recipe.Inputs) throws {
+  func rowsAreWideWhereTheRecipeSays(inputs: Recipe.Inputs) throws {
     let quantizer = try quantizer(RandomModel(.eva02), WorkerPool(threads: 1))
-    let group = try #require(quantizer.groups.last { $0.kind == .attentionOutput })
-    var recipe = Recipe(inputs: inputs)
-    recipe.bits[group] = .init(weights: 8, inputs: 15)
+    let groups = quantizer.groups.filter(\.canBeWide)
+    #expect(
+      groups.map(\.kind).prefix(4) == [.patchEmbedding, .projections, .attentionOutput, .down])
+    var recipe = Recipe(inputs: inputs, defaultBits: .init(weights: 7, inputs: 8))
+    for group in groups { recipe.widen(.layers(group)) }
+    #expect(recipe.wideProducts == groups.count)
     let tower = try quantizer.tower(recipe)
-    let wide = tower.layers.layers.filter { $0.value.input == .perRow(bits: 15) }
-    #expect(Array(wide.keys) == group.weights)
+    let wide = tower.layers.layers.filter {
+      $0.value == .init(weightBits: 7, input: .perRow(bits: 15))
+    }
+    #expect(Set(wide.keys) == Set(groups.flatMap(\.weights)))
     try tower.architecture.validate(tower.layers)
   }
 
