@@ -62,36 +62,60 @@ INLINE float peak_of_row(const float *row, size_t columns) {
 }
 
 // Clamps, and only then rounds by adding 1.5 * 2^23, so that no multiply-add is fused into it.
-INLINE bytes quantize_vector(vector v, float inverse, float lowest, float highest, int32_t zero) {
+INLINE integers quantize_vector(vector v, float inverse, float lowest, float highest,
+                                int32_t zero) {
     const vector magic = splat(12582912.0f);
     v *= inverse;
     v = (vector)((integers)v & (v == v));
     v = select(v > lowest, v, splat(lowest));
     v = select(v < highest, v, splat(highest));
-    integers rounded = (integers)(v + magic) - (integers)magic + zero;
-    return __builtin_convertvector(rounded, bytes);
+    return (integers)(v + magic) - (integers)magic + zero;
 }
 
-INLINE void quantize_row(const float *input, size_t columns, size_t row, const quantizer *q) {
-    const int32_t zero = q->zero_point; // read once: the bytes written could be these
-    const float lowest = (float)-zero, highest = (float)(q->range - zero);
-    float inverse = q->inverse_scale;
-    if (q->row_scale) {
-        float peak = peak_of_row(input, columns), half = (float)(q->range / 2);
-        q->row_scale[row] = peak / half;
-        inverse = peak > 0 ? half / peak : 0;
+// Writes `count` integers, at most LANES: as bytes, or their upper and their lower bits apart.
+INLINE void store_integers(integers v, const int wide, size_t count, uint8_t *output,
+                           uint8_t *low) {
+    bytes b = __builtin_convertvector(wide ? v >> 7 : v, bytes);
+    memcpy(output, &b, count);
+    if (wide) {
+        b = __builtin_convertvector(v & 127, bytes);
+        memcpy(low, &b, count);
     }
-    uint8_t *output = q->output + row * q->output_stride;
+}
+
+INLINE void quantize_values(const float *input, size_t columns, float inverse, int32_t range,
+                            int32_t zero, const int wide, uint8_t *output, uint8_t *low) {
+    const float lowest = (float)-zero, highest = (float)(range - zero);
     size_t c = 0;
-    for (; c + LANES <= columns; c += LANES) {
-        bytes b = quantize_vector(load(input + c), inverse, lowest, highest, zero);
-        memcpy(output + c, &b, sizeof b);
-    }
+    for (; c + LANES <= columns; c += LANES)
+        store_integers(quantize_vector(load(input + c), inverse, lowest, highest, zero), wide,
+                       LANES, output + c, low + c);
     if (c < columns) {
         float rest[LANES] = {0};
         memcpy(rest, input + c, (columns - c) * sizeof(float));
-        bytes b = quantize_vector(load(rest), inverse, lowest, highest, zero);
-        memcpy(output + c, &b, columns - c);
+        store_integers(quantize_vector(load(rest), inverse, lowest, highest, zero), wide,
+                       columns - c, output + c, low + c);
+    }
+}
+
+INLINE void quantize_row(const float *input, size_t columns, size_t row, const quantizer *q) {
+    float inverse = q->inverse_scale;
+    if (q->row_scale) {
+        float peak = peak_of_row(input, columns), half = (float)(q->range / 2);
+        float scale = peak / half;
+        q->row_scale[row] = q->low_output ? 128 * scale : scale;
+        if (q->low_output)
+            q->low_scale[row] = scale;
+        inverse = peak > 0 ? half / peak : 0;
+    }
+    // Read once: the bytes written could be these.
+    const int32_t range = q->range, zero = q->zero_point;
+    const size_t start = row * q->output_stride;
+    uint8_t *output = q->output + start;
+    if (q->low_output) {
+        quantize_values(input, columns, inverse, range, zero, 1, output, q->low_output + start);
+    } else {
+        quantize_values(input, columns, inverse, range, zero, 0, output, output);
     }
 }
 

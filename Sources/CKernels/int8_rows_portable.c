@@ -12,16 +12,21 @@ static void quantize_row(const float *input, size_t columns, size_t row, const q
     if (q->row_scale) {
         float peak = 0, half = (float)(q->range / 2);
         for (size_t c = 0; c < columns; c++) peak = fmaxf(peak, fabsf(input[c]));
-        q->row_scale[row] = peak / half;
+        float scale = peak / half;
+        q->row_scale[row] = q->low_output ? 128 * scale : scale;
+        if (q->low_output) q->low_scale[row] = scale;
         inverse = peak > 0 ? half / peak : 0;
     }
     uint8_t *output = q->output + row * q->output_stride;
+    uint8_t *low = q->low_output ? q->low_output + row * q->output_stride : NULL;
     float lowest = (float)-q->zero_point, highest = (float)(q->range - q->zero_point);
     for (size_t c = 0; c < columns; c++) {
         float value = input[c] * inverse;
         if (isnan(value)) value = 0;
         value = fminf(fmaxf(value, lowest), highest);
-        output[c] = (uint8_t)((int32_t)rintf(value) + q->zero_point);
+        int32_t integer = (int32_t)rintf(value) + q->zero_point;
+        output[c] = (uint8_t)(low ? integer >> 7 : integer);
+        if (low) low[c] = integer & 127;
     }
 }
 

@@ -11,6 +11,18 @@ extension TensorRole {
   }
 }
 
+extension TensorRole {
+  /// Whether the weight's layer can read rows of 15 bits: sums of two products are what it gives,
+  /// so that no nonlinearity may lie behind each.
+  public var canReadWideRows: Bool {
+    switch self {
+    case .patchEmbedding(.weight): true
+    case .block(_, _, let layer, .weight): layer.isLinear && layer != .gate && layer != .up
+    default: false
+    }
+  }
+}
+
 extension BlockLayer {
   /// Whether the layer multiplies by a matrix.
   public var isLinear: Bool {
@@ -65,7 +77,11 @@ extension Architecture {
         throw refuse("has weights of \(layer.weightBits) bits", "7 or 8")
       }
       if let bits = layer.input.bits, ![7, 8].contains(bits) {
-        throw refuse("has inputs of \(bits) bits", "7 or 8")
+        guard role.canReadWideRows, layer.input == .perRow(bits: 15) else {
+          throw refuse(
+            "has inputs of \(bits) bits",
+            role.canReadWideRows ? "7 or 8, or 15 with a scale for each row" : "7 or 8")
+        }
       }
       if case .perTensor(let scale, let zeroPoint, let bits) = layer.input {
         guard scale.isNormal, scale > 0, (1 / scale).isNormal else {

@@ -56,7 +56,9 @@ public struct Quantization: Hashable, Sendable {
   /// How rows of activations become unsigned integers.
   public enum Input: Hashable, Sendable {
     /// Each row has a scale of its own, chosen at run time from its largest magnitude; 7 bits are
-    /// 0...127 with zero point 64, 8 bits 0...255 with zero point 128.
+    /// 0...127 with zero point 64, 8 bits 0...255 with zero point 128. Layers of the vision tower
+    /// without a nonlinearity behind them, all but gate and up, can have 15 bits, 0...32767 with
+    /// zero point 16384, for a second product of bytes.
     case perRow(bits: Int)
     /// One scale and zero point for all rows: `value = (integer - zeroPoint) * scale`, integers of
     /// `bits` bits, values beyond them clamped.
@@ -65,7 +67,7 @@ public struct Quantization: Hashable, Sendable {
     /// choice for text towers.
     case float
 
-    /// 7 or 8; nil for rows that stay float32.
+    /// 7, 8 or 15; nil for rows that stay float32.
     public var bits: Int? {
       switch self {
       case .perRow(let bits), .perTensor(_, _, let bits): bits

@@ -24,38 +24,53 @@ static void draw_rows(size_t shape, float most) {
     check_fill(drawn.bias, drawn.columns, 1);
 }
 
+// An integer that stands in one byte or in two.
+static int whole(uint8_t upper, uint8_t lower, int wide) {
+    return wide ? upper * 128 + lower : upper;
+}
+
 // Whether bytes are more than `tolerance` apart, or anything is written beside them.
 static int differs(const declip_int8_kernels *set, kernel kernel, int tolerance) {
-    static uint8_t bytes[2][MOST];
-    static float scales[2][ROWS], scratch[MOST];
+    // The bytes and scales of both sides, and those of the lower bits where integers have 15.
+    static uint8_t bytes[2][2][MOST];
+    static float scales[2][2][ROWS], scratch[MOST];
     const declip_int8_rows *both[2] = {declip_int8_portable.rows, set->rows};
-    const int32_t range = check_draw(2) ? 255 : 127;
-    const int dynamic = (int)check_draw(2);
+    static const int32_t ranges[] = {127, 255, 32767};
+    const int32_t range = ranges[check_draw(3)];
+    const int wide = range > 255, dynamic = wide || check_draw(2);
     const size_t size = drawn.count * drawn.stride;
     memset(scales, 0, sizeof scales);
     for (int side = 0; side < 2; side++) {
-        memset(bytes[side], 9, size);
+        memset(bytes[side][0], 9, size);
+        memset(bytes[side][1], 9, size);
         declip_int8_quantizer quantizer = {.range = range,
                                            .zero_point = dynamic ? range / 2 + 1 : 17,
                                            .inverse_scale = 8.7f,
-                                           .row_scale = dynamic ? scales[side] : NULL,
-                                           .output = bytes[side],
+                                           .row_scale = dynamic ? scales[side][0] : NULL,
+                                           .output = bytes[side][0],
                                            .output_stride = drawn.stride,
-                                           .scratch = scratch};
+                                           .scratch = scratch,
+                                           .low_output = wide ? bytes[side][1] : NULL,
+                                           .low_scale = wide ? scales[side][1] : NULL};
         kernel(both[side], &quantizer);
     }
     for (size_t i = 0; i < size; i++) {
-        int apart = bytes[0][i] - bytes[1][i];
         int inside = i % drawn.stride < drawn.columns;
+        int apart = whole(bytes[0][0][i], bytes[0][1][i], wide && inside) -
+                    whole(bytes[1][0][i], bytes[1][1][i], wide && inside);
         if (apart < 0)
             apart = -apart;
-        if (apart > (inside ? tolerance : 0) || (inside && bytes[1][i] > range))
+        if (apart > (inside ? tolerance : 0) || (inside && bytes[1][0][i] > range) ||
+            (inside && wide && bytes[1][1][i] > 127) ||
+            (!inside && bytes[0][1][i] != bytes[1][1][i]))
             return 1;
     }
-    for (size_t r = 0; r < ROWS; r++) {
-        float most = scales[0][r] > 1 ? scales[0][r] : 1;
-        if (check_apart(scales[0][r], scales[1][r], tolerance ? 2e-5f * most : 0))
-            return 1;
+    for (size_t part = 0; part < 2; part++) {
+        for (size_t r = 0; r < ROWS; r++) {
+            float x = scales[0][part][r], most = x > 1 ? x : 1;
+            if (check_apart(x, scales[1][part][r], tolerance ? 2e-5f * most : 0))
+                return 1;
+        }
     }
     return 0;
 }

@@ -117,7 +117,7 @@ extension Checkpoint {
 
 extension Checkpoint {
   /// This checkpoint with random integers for every weight that can be quantised: blocks of the
-  /// vision tower in turn by row, by tensor and as weights alone, the text tower as weights alone.
+  /// vision tower in turn by row, wide after attention, and by tensor, the text tower as weights alone.
   func quantized(seed: UInt64) throws -> Checkpoint {
     var generator = Seeded(seed)
     var (result, quantization) = (self, Quantization())
@@ -154,6 +154,7 @@ extension Checkpoint {
       return .perTensor(scale: 0.0173, zeroPoint: 0, bits: 7)
     }
     if tower == .text || layer == .down { return .float }
+    if layer == .attentionOutput, index % 2 == 0 { return .perRow(bits: 15) }
     return index % 2 == 0
       ? .perRow(bits: 8) : .perTensor(scale: 0.1, zeroPoint: 255, bits: 8)
   }

@@ -66,6 +66,18 @@ import Testing
     #expect(try record("\"zeroPoint\":0", "\"zeroPoint\":0.5").contains("section 'quantization'"))
     #expect(try record("\"scale\":0.0173", "\"scale\":1e99").contains("quantization"))
     #expect(try record("\"bits\":8", "\"bits\":5").contains("has inputs of 5 bits"))
+    #expect(try record("\"bits\":15", "\"bits\":16").contains("has inputs of 16 bits"))
+    // Readers before it refuse them anywhere, this one where no product takes them.
+    #expect(
+      try record("\"bits\":8", "\"bits\":15")
+        == "quantization of 'vision.block[0].mlp.gate.weight': has inputs of 15 bits, "
+        + "expected 7 or 8")
+    #expect(
+      try record(
+        "\"bits\":15,\"kind\":\"row\"",
+        "\"bits\":15,\"kind\":\"tensor\",\"scale\":1,\"zeroPoint\":0"
+      ) == "quantization of 'vision.block[0].attention.output.weight': has inputs of 15 bits, "
+        + "expected 7 or 8, or 15 with a scale for each row")
     #expect(
       try record("\"scoreBits\":13", "\"scoreBits\":12")
         == "quantization of the attention of block 0: has scores of 12 bits and values of 12, "

@@ -178,6 +178,97 @@ import Vision
     }
   }
 
+  /// All layers that can read rows of 15 bits do: what is left of the error is that of weights.
+  @Test func wideRowsOfAllLayersAreAsGoodAsFloats() throws {
+    let (checkpoint, input) = try demo()
+    func quantized(_ layerInput: Quantization.Input) throws -> Checkpoint {
+      try checkpoint.quantized {
+        isVision($0) && $0.canReadWideRows ? .init(weightBits: 8, input: layerInput) : nil
+      }
+    }
+    let (wide, exact) = (try quantized(.perRow(bits: 15)), try quantized(.float))
+    var bytes = wide
+    bytes.quantization?.layers = try #require(wide.quantization).layers.mapValues {
+      .init(weightBits: $0.weightBits, input: .perRow(bits: 8))
+    }
+    for source in [wide, exact, bytes] {
+      try source.architecture.validate(#require(source.quantization))
+    }
+    for kernels in Kernels.available {
+      let expected = try walk(exact, input, kernels: kernels).features
+      func ratio(_ source: Checkpoint) throws -> Double {
+        var difference = RowDifference()
+        difference.add(
+          reference: expected, other: try walk(source, input, kernels: kernels).features,
+          columns: checkpoint.architecture.embeddingSize)
+        return difference.ratio
+      }
+      #expect(try ratio(wide) > ratio(bytes) + 6, "\(kernels.name)")
+    }
+  }
+
+  /// Fifteen bits after attention, in the decoupled block, where the product is stored, and in the
+  /// ordinary one, where it is added to the residual stream.
+  @Test(arguments: [7, 8], [DenseMode.qq, .csa, .vanilla])
+  func rowsAfterAttentionHaveFifteenBits(weightBits: Int, mode: DenseMode) throws {
+    let (checkpoint, input) = try demo()
+    let width = checkpoint.architecture.vision.transformer.width
+    let block = checkpoint.architecture.vision.transformer.layers - 1
+    let role = TensorRole.block(.vision, index: block, .attentionOutput, .weight)
+    func quantized(_ layerInput: Quantization.Input) throws -> Checkpoint {
+      try checkpoint.quantized {
+        $0 == role ? .init(weightBits: weightBits, input: layerInput) : nil
+      }
+    }
+    let (wide, exact) = (try quantized(.perRow(bits: 15)), try quantized(.float))
+    let (weights, bias) = (
+      try wide.floats(role),
+      try checkpoint.floats(.block(.vision, index: block, .attentionOutput, .bias))
+    )
+    for kernels in Kernels.available {
+      let walk = try walk(wide, input, mode: mode, kernels: kernels, observes: true)
+      let step = try #require(
+        walk.plan.steps.firstIndex {
+          if case .linear(.block(block, .attentionOutput), _, _, _, _) = $0.operation {
+            true
+          } else {
+            false
+          }
+        })
+      let (read, found) = (try #require(walk.rows[step - 1]), try #require(walk.rows[step]))
+      let grid = quantizedRows(read, width, .perRow(bits: 15))
+      #expect(zip(grid, read).allSatisfy { abs($0 - $1) <= 1e-6 * abs($1) }, "\(kernels.name)")
+      let stream = walk.plan.steps[..<step].lastIndex { $0.target == .tokens }
+      let before = mode == .vanilla ? stream.flatMap { walk.rows[$0] } : nil
+      #expect(before.map(\.count) == (mode == .vanilla ? found.count : nil))
+      for row in stride(from: 0, to: read.count / width, by: 5) {
+        for column in stride(from: 0, to: width, by: 11) {
+          let start = Double(before?[row * width + column] ?? 0)
+          var (sum, size) = (start + Double(bias[column]), abs(start) + abs(Double(bias[column])))
+          for index in 0..<width {
+            let term = Double(read[row * width + index]) * Double(weights[column * width + index])
+            sum += term
+            size += abs(term)
+          }
+          let error = abs(Double(found[row * width + column]) - sum)
+          #expect(error <= 1e-6 * size + 1e-6, "\(kernels.name) \(row) \(column)")
+        }
+      }
+      for threads in [1, 3] {
+        let features = try self.walk(
+          wide, input, mode: mode, threads: threads, kernels: kernels
+        ).features
+        #expect(features == walk.features, "\(kernels.name) \(threads)")
+      }
+      // Bytes lose a hundredth of a row, words next to nothing.
+      var difference = RowDifference()
+      difference.add(
+        reference: try self.walk(exact, input, mode: mode, kernels: kernels).features,
+        other: walk.features, columns: checkpoint.architecture.embeddingSize)
+      #expect(difference.ratio > 70, "\(kernels.name) \(difference.ratio) dB")
+    }
+  }
+
   /// The rule of `formats/declip.md`, section "quantization".
   private func quantizedRows(
     _ rows: [Float], _ width: Int, _ input: Quantization.Input
@@ -187,7 +278,8 @@ import Vision
       let largest = rows[start..<start + width].map(abs).max() ?? 0
       let (scale, zeroPoint, bits): (Float, Float, Int) =
         switch input {
-        case .perRow(let bits): (largest / (bits == 7 ? 63 : 127), bits == 7 ? 64 : 128, bits)
+        case .perRow(let bits):
+          (largest / Float(1 << (bits - 1) - 1), Float(1 << (bits - 1)), bits)
         case .perTensor(let scale, let zeroPoint, let bits): (scale, Float(zeroPoint), bits)
         case .float: (1, 0, 0)
         }

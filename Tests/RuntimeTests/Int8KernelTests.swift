@@ -213,9 +213,11 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
 
   private func run(
     _ kernels: declip_int8_rows, columns: Int, range: Int32, dynamic: Bool, _ kernel: Kernel
-  ) -> (bytes: [UInt8], scales: [Float]) {
-    var bytes = [UInt8](repeating: 9, count: rows * (columns + padding))
-    var scales = [Float](repeating: 9, count: rows)
+  ) -> (integers: [Int], scales: [Float]) {
+    let isWide = range > 255
+    let size = rows * (columns + padding)
+    var bytes = [UInt8](repeating: 9, count: 2 * size)
+    var scales = [Float](repeating: 9, count: 2 * rows)
     var scratch = [Float](repeating: 0, count: columns)
     bytes.withUnsafeMutableBufferPointer { bytes in
       scales.withUnsafeMutableBufferPointer { scales in
@@ -223,28 +225,37 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
           var quantizer = declip_int8_quantizer(
             range: range, zero_point: dynamic ? range / 2 + 1 : 17, inverse_scale: 8.7,
             row_scale: dynamic ? scales.baseAddress : nil, output: bytes.baseAddress,
-            output_stride: columns + padding, scratch: scratch.baseAddress)
+            output_stride: columns + padding, scratch: scratch.baseAddress,
+            low_output: isWide ? bytes.baseAddress.map { $0 + size } : nil,
+            low_scale: isWide ? scales.baseAddress.map { $0 + rows } : nil)
           kernel(kernels, columns, &quantizer)
         }
       }
     }
-    return (bytes, scales)
+    if isWide {
+      #expect(bytes[size...].allSatisfy { $0 < 128 })
+      for row in 0..<rows { #expect(scales[row] == 128 * scales[rows + row]) }
+    }
+    return (
+      (0..<size).map { isWide ? 128 * Int(bytes[$0]) + Int(bytes[size + $0]) : Int(bytes[$0]) },
+      scales
+    )
   }
 
-  /// Compares all kernel sets over columns, ranges and kinds; bytes may differ by `tolerance`.
+  /// Compares all kernel sets over columns, ranges and kinds; integers may differ by `tolerance`.
   private func compare(tolerance: Int, _ kernel: Kernel) {
     let sets = kernelSets()
     for columns in columns {
-      for range: Int32 in [127, 255] {
-        for dynamic in [false, true] {
+      for range: Int32 in [127, 255, 32767] {
+        for dynamic in range > 255 ? [true] : [false, true] {
           let expected = run(
             declip_int8_portable.rows.pointee, columns: columns, range: range, dynamic: dynamic,
             kernel)
-          #expect(expected.bytes.allSatisfy { $0 <= range })
+          #expect(expected.integers.allSatisfy { $0 <= range })
           for (name, ints) in sets {
             let found = run(
               ints.rows.pointee, columns: columns, range: range, dynamic: dynamic, kernel)
-            let apart = zip(expected.bytes, found.bytes).map { abs(Int($0) - Int($1)) }.max() ?? 0
+            let apart = zip(expected.integers, found.integers).map { abs($0 - $1) }.max() ?? 0
             #expect(
               apart <= tolerance, "\(name), \(columns) columns, range \(range), dynamic \(dynamic)")
             for (a, b) in zip(expected.scales, found.scales) {
@@ -270,7 +281,7 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
       bytes.withUnsafeMutableBufferPointer { bytes in
         var quantizer = declip_int8_quantizer(
           range: 127, zero_point: 64, inverse_scale: 1, row_scale: nil, output: bytes.baseAddress,
-          output_stride: input.count, scratch: nil)
+          output_stride: input.count, scratch: nil, low_output: nil, low_scale: nil)
         ints.rows.pointee.quantize(input, input.count, 1, input.count, &quantizer)
       }
       #expect(bytes == [64, 64, 66, 66, 62, 127, 0, 127, 0, 64], "\(name)")
@@ -285,6 +296,35 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
         var input = floats(rows * columns, spread: 3, seed: UInt64(columns))
         input[columns / 2] = damage
         kernels.quantize(input, columns, rows, columns, quantizer)
+      }
+    }
+  }
+
+  /// Integers of 15 bits are the values over the largest one's share, to a half of a step.
+  @Test func wideRowsAreWhatTheyWereToFifteenBits() {
+    let input: [Float] = [-1, 1, 0, 0.5, -0.25, 1e-4, 0.333_333, -0.999_97]
+    let step: Float = 1 / 16383
+    for (name, ints) in kernelSets() {
+      var (upper, lower) = ([UInt8](repeating: 0, count: 8), [UInt8](repeating: 0, count: 8))
+      var scales: [Float] = [0, 0]
+      scales.withUnsafeMutableBufferPointer { scales in
+        upper.withUnsafeMutableBufferPointer { upper in
+          lower.withUnsafeMutableBufferPointer { lower in
+            var quantizer = declip_int8_quantizer(
+              range: 32767, zero_point: 16384, inverse_scale: 0, row_scale: scales.baseAddress,
+              output: upper.baseAddress, output_stride: 8, scratch: nil,
+              low_output: lower.baseAddress, low_scale: scales.baseAddress.map { $0 + 1 })
+            ints.rows.pointee.quantize(input, 8, 1, 8, &quantizer)
+          }
+        }
+      }
+      #expect(scales == [128 * step, step], "\(name)")
+      #expect(upper[0] == 0 && lower[0] == 1 && upper[1] == 255 && lower[1] == 127, "\(name)")
+      #expect(upper[2] == 128 && lower[2] == 0, "\(name)")
+      for (index, value) in input.enumerated() {
+        // The sum of what both parts stand for, each with its own zero point.
+        let found = Float(Int(upper[index]) - 128) * scales[0] + Float(lower[index]) * scales[1]
+        #expect(abs(found - value) <= 0.501 * step, "\(name) \(value)")
       }
     }
   }

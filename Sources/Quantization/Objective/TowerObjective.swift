@@ -34,6 +34,8 @@ public final class TowerObjective {
   private let embeddings: [Float]
   private let pool: WorkerPool
   private let kernels: Kernels
+  /// The tokens of a picture, class token included.
+  var rows: Int { plans.first?.rows ?? 0 }
   /// The float features, a dictionary for each mode and picture.
   private let expected: [[[VisionOutput: [Float]]]]
 

@@ -47,6 +47,7 @@ extension CalibrationRecord {
           rounding: recipe.rounding.rawValue, migration: choices[group]?.strength.map(Double.init),
           sensitivity: sensitivities[group])
         if layer?.input.bits == nil { entry.method = "float" }
+        if entry.isPerRow { entry.method = Recipe.Inputs.perRow.method }
         if let layer {
           entry.signalToNoise = try signalToNoise(tower, weight, layer.input, statistics, pool)
         }

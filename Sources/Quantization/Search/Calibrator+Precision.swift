@@ -2,8 +2,12 @@ import Model
 
 /// What single layers and blocks get beyond or below the 8 bits of all others.
 extension Calibrator {
-  /// Lets attention multiply words instead of bytes, where that gains most, until the features are
-  /// within the bars; where it cannot bring them there, everywhere, if that loses less.
+  /// Gives 15 bits to what the last block's attention leaves, if that loses less; then more bits to
+  /// other products, where that gains most for its time, until the features are within the bars;
+  /// where that cannot bring them there, to as many as `mostWidening` allows, if it is worth that.
+  ///
+  /// The decoupled attention makes tokens of a flat picture so much alike that what tells them
+  /// apart, all that is left when their mean is taken away, is less than a step of a row of bytes.
   func widen(
     _ ladder: inout Ladder, _ quantizer: TowerQuantizer, _ objective: TowerObjective
   ) throws(DeclipError) {
@@ -12,19 +16,58 @@ extension Calibrator {
       bars.hold(for: damage)
         && damage.values.allSatisfy { $0.content.cosine >= options.target ?? 0 }
     }
+    guard let narrow = ladder.chosen, !isEnough(narrow.damage) else { return }
+    if let last = quantizer.groups.last(where: { $0.kind == .attentionOutput }) {
+      var recipe = narrow.recipe
+      recipe.widen(.layers(last))
+      try ladder.attempt("+ 15 bits after the last attention", recipe)
+    }
     guard let start = ladder.chosen, !isEnough(start.damage) else { return }
     let search = SensitivitySearch(quantizer, objective)
-    func widen(_ recipe: inout Recipe, _ part: AttentionPart) { recipe.wideAttention.insert(part) }
-    progress("finding attention to widen")
-    let parts = AttentionPart.all(blocks: quantizer.source.architecture.vision.transformer.layers)
-    let gains = try search.sensitivities(start.recipe, parts, cost: { _ in 1 }, widen)
-    let ordered = search.worthwhile(gains)
-    if let recipe = try search.fewest(start.recipe, ordered, widen, until: isEnough).recipe {
-      try ladder.settle("+ wide attention, \(recipe.wideAttention.count) parts", recipe)
+    progress("finding products to widen")
+    let gains = try search.sensitivities(
+      start.recipe, candidates(start.recipe, quantizer),
+      cost: { quantizer.cost(of: $0, rows: objective.rows) }, { $0.widen($1) })
+    let ordered = affordable(gains, of: quantizer.cost(rows: objective.rows), search)
+    guard !ordered.isEmpty else { return }
+    if let recipe = try search.fewest(start.recipe, ordered, { $0.widen($1) }, until: isEnough)
+      .recipe
+    {
+      try ladder.settle("+ \(recipe.wideProducts) wide products", recipe)
     } else {
       var recipe = start.recipe
-      recipe.wideAttention = Set(parts)
-      try ladder.attempt("+ wide attention", recipe)
+      for product in ordered { recipe.widen(product) }
+      try ladder.attempt(
+        "+ \(recipe.wideProducts) wide products", recipe, share: Self.worthwhileShare)
+    }
+  }
+
+  /// The most that wide products may add to a tower's time.
+  private static let mostWidening = 0.25
+  /// The share of the loss that must be left at most where they do not bring features within bars.
+  private static let worthwhileShare = 0.75
+
+  /// The products that are not wide yet and can be.
+  private func candidates(_ recipe: Recipe, _ quantizer: TowerQuantizer) -> [WideProduct] {
+    let blocks = quantizer.source.architecture.vision.transformer.layers
+    return AttentionPart.all(blocks: blocks).map { .attention($0) }
+      + quantizer.groups.filter { $0.canBeWide && recipe.bits(of: $0).inputs <= 8 }.map {
+        .layers($0)
+      }
+  }
+
+  /// Those that gain anything, the most worthwhile first, as long as their time allows.
+  private func affordable(
+    _ gains: [SensitivitySearch.Sensitivity<WideProduct>], of time: Double,
+    _ search: SensitivitySearch
+  ) -> [WideProduct] {
+    let costs = Dictionary(uniqueKeysWithValues: gains.map { ($0.candidate, $0.cost) })
+    var left = Self.mostWidening * time
+    return search.worthwhile(gains.filter { $0.loss < 0 }).filter { product in
+      let cost = costs[product] ?? 0
+      guard cost <= left else { return false }
+      left -= cost
+      return true
     }
   }
 
@@ -43,8 +86,10 @@ extension Calibrator {
       recipe.bits[group] = .init(weights: 7, inputs: recipe.bits(of: group).inputs)
     }
     progress("finding inputs for 7 bits")
+    // Bits that the features needed are not taken back.
+    let candidates = quantizer.groups.filter { recipe.bits(of: $0).inputs == 8 }
     let inputs = try search.sensitivities(
-      recipe, quantizer.groups, cost: quantizer.cost, narrowInput)
+      recipe, candidates, cost: quantizer.cost, narrowInput)
     for sensitivity in inputs { measured[sensitivity.candidate] = sensitivity.loss }
     recipe = try search.most(
       recipe, search.worthwhile(inputs), narrowInput, while: QualityBars.standard.hold)

@@ -42,6 +42,11 @@ extension InputGroup: CustomStringConvertible, Comparable {
   public static func < (a: InputGroup, b: InputGroup) -> Bool { a.order < b.order }
 }
 
+extension InputGroup {
+  /// Whether the layers can read rows of 15 bits.
+  var canBeWide: Bool { weights.allSatisfy(\.canReadWideRows) }
+}
+
 extension Architecture {
   /// The groups of the vision tower's linear layers before the head, in the order of computation.
   public var inputGroups: [InputGroup] {

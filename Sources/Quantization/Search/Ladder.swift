@@ -39,14 +39,17 @@ struct Ladder {
   /// The best recipe so far.
   var chosen: Rung? { rungs.indices.contains(best) ? rungs[best] : nil }
 
-  /// Measures a recipe; the best so far stays the best unless this one loses less.
+  /// Measures a recipe; the best so far stays the best unless this one loses less than `share` of
+  /// what that loses.
   @discardableResult
-  mutating func attempt(_ name: String, _ recipe: Recipe) throws(DeclipError) -> Rung {
+  mutating func attempt(
+    _ name: String, _ recipe: Recipe, share: Double = 1
+  ) throws(DeclipError) -> Rung {
     progress(name)
     let tower = try quantizer.tower(recipe)
     let rung = Rung(name: name, recipe: recipe, damage: try objective.damage(of: tower))
     rungs.append(rung)
-    if rungs.count > 1, rung.loss < rungs[best].loss { best = rungs.count - 1 }
+    if rungs.count > 1, rung.loss < share * rungs[best].loss { best = rungs.count - 1 }
     return rung
   }
 

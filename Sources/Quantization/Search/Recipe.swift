@@ -23,7 +23,7 @@ public struct Recipe: Hashable, Sendable {
   public struct Bits: Hashable, Sendable, Codable {
     /// Of weights, 7 or 8.
     public var weights: Int
-    /// Of inputs, 7 or 8.
+    /// Of inputs, 7 or 8, or 15 of groups that can have them (`InputGroup.canBeWide`).
     public var inputs: Int
 
     /// Makes widths.
@@ -83,6 +83,27 @@ public struct Recipe: Hashable, Sendable {
         valueBits: isWide(.values) ? wide.valueBits : narrow.valueBits)
     }
   }
+}
+
+/// A product whose operands can have more bits than those of all others.
+enum WideProduct: Hashable, Comparable {
+  /// One of attention's.
+  case attention(AttentionPart)
+  /// Those of layers that read the same rows.
+  case layers(InputGroup)
+}
+
+extension Recipe {
+  /// Gives a product's operands more bits.
+  mutating func widen(_ product: WideProduct) {
+    switch product {
+    case .attention(let part): wideAttention.insert(part)
+    case .layers(let group): bits[group] = .init(weights: bits(of: group).weights, inputs: 15)
+    }
+  }
+
+  /// The products that have more bits than all others.
+  var wideProducts: Int { wideAttention.count + bits.values.count { $0.inputs > 8 } }
 }
 
 /// One of the two products of a block's attention.

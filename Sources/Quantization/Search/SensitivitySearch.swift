@@ -99,6 +99,22 @@ struct SensitivitySearch {
 }
 
 extension TowerQuantizer {
+  /// What a product of more bits takes longer, in multiply-adds of bytes for one token among
+  /// `rows`: layers make a second product, words of attention were measured to take half as long again.
+  func cost(of product: WideProduct, rows: Int) -> Double {
+    switch product {
+    case .attention: Double(rows * source.architecture.vision.transformer.width) / 2
+    case .layers(let group): cost(of: group)
+    }
+  }
+
+  /// The multiply-adds of the whole tower for one token among `rows`.
+  func cost(rows: Int) -> Double {
+    let transformer = source.architecture.vision.transformer
+    return groups.reduce(0) { $0 + cost(of: $1) }
+      + Double(2 * transformer.layers * rows * transformer.width)
+  }
+
   /// The multiply-adds of a group's layers for one token: their weights.
   func cost(of group: InputGroup) -> Double {
     let shapes = Dictionary(

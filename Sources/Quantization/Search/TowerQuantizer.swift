@@ -99,6 +99,7 @@ public final class TowerQuantizer {
   ) -> Quantization.Input {
     switch inputs {
     case .perRow: return .perRow(bits: bits)
+    case .perTensor where bits > 8: return .perRow(bits: bits)
     case .perTensor(let method):
       let range = statistics.histogram.range(method, bits: bits)
       let (scale, zeroPoint) = range.quantization(bits: bits)

@@ -11,13 +11,14 @@ struct Int8Binding {
   /// Slots that float steps, attention or the caller read or write.
   private let shared: Set<Slot>
 
-  init(_ plan: Plan, _ weights: Int8Weights) {
+  init(_ plan: Plan, _ weights: Int8Weights) throws(DeclipError) {
     self.plan = plan
     self.weights = weights
     let precision = LayerPrecision(plan, weights)
     self.precision = precision
     var shared = Set(plan.slots.filter { $0.isOutput || $0 == .tokens || $0 == .branch })
     var quantized: Set<Slot> = []
+    var wide: Set<Slot> = []
     for step in plan.steps {
       switch step.operation {
       case .attend: shared.formUnion(plan.reads(step) + plan.writes(step))
@@ -27,8 +28,12 @@ struct Int8Binding {
       }
       switch step.operation {
       case _ where precision.floatShare(of: step) == .all: break
-      case .embedPatches: quantized.insert(.patches)
-      case .linear(_, let source, _, _, _): quantized.insert(source)
+      case .embedPatches:
+        quantized.insert(.patches)
+        if try weights.matrix(.patchEmbedding(.weight)).input.isWide { wide.insert(.patches) }
+      case .linear(let layer, let source, _, _, _):
+        quantized.insert(source)
+        if try weights.matrix(layer.role(.vision, .weight)).input.isWide { wide.insert(source) }
       case .gatedLinear(let source, _): quantized.insert(source)
       default: break
       }
@@ -38,7 +43,9 @@ struct Int8Binding {
       slots.sorted { $0.rawValue < $1.rawValue }.map { ($0, plan.width(of: $0)) }
     }
     let floats = plan.slots.subtracting(shared).subtracting([.gateOperand])
-    layout = RowLayout(floats: sorted(floats), bytes: sorted(quantized))
+    layout = RowLayout(
+      floats: sorted(floats),
+      bytes: sorted(quantized).map { ($0, columns: $1, planes: wide.contains($0) ? 2 : 1) })
   }
 
   /// Whether a slot's floats stand in the memory of blocks only, or nowhere.
@@ -95,7 +102,7 @@ private struct Binder {
         if let activation { .activate(activation) } else { accumulates ? .add : .store }
       let product = try product(layer, source, target, result)
       defer { ready[target] = nil }
-      return .rows(try quantization(of: source, product) + [.multiply(product)], of: step.rows)
+      return .rows(try quantization(of: source, product) + product.operations, of: step.rows)
     case .gatedLinear(let source, let target):
       defer { ready = share == .none ? ready.filter { $0.key != target } : [:] }
       let operations = try gatedPair(step.block ?? 0, share, source, target)
@@ -120,15 +127,14 @@ private struct Binder {
     case .embedPatches:
       let layer = try weights.matrix(.patchEmbedding(.weight))
       let (pixels, bytes) = (try floats(.patches), try bytes(.patches, layer.input))
+      let product = Int8Product(
+        layer: layer, bias: nil, source: bytes, target: try floats(.tokens), result: .add)
       return .rows(
         [
           .layOut(try float.patchEmbedding(), patches: pixels),
           .quantize(
             .init(source: pixels, columns: plan.width(of: .patches), target: bytes)),
-          .multiply(
-            Int8Product(
-              layer: layer, bias: nil, source: bytes, target: try floats(.tokens), result: .add)),
-        ], of: .patches)
+        ] + product.operations, of: .patches)
     case .embedTokens, .copy, .gatherEnds: return .float
     }
   }

@@ -28,11 +28,14 @@ extension Int8Engine {
   private func quantizer(
     _ target: QuantizedRows, from row: Int, in block: RowBlock
   ) -> declip_int8_quantizer {
-    declip_int8_quantizer(
+    let isWide = target.quantization.isWide
+    return declip_int8_quantizer(
       range: target.quantization.largest, zero_point: target.quantization.zeroPoint,
       inverse_scale: 1 / (target.quantization.scale ?? 1),
       row_scale: target.scale(row, in: block), output: target.row(row, in: block),
-      output_stride: target.stride, scratch: scratch.row(block.worker))
+      output_stride: target.stride, scratch: scratch.row(block.worker),
+      low_output: isWide ? target.row(row, .lower, in: block) : nil,
+      low_scale: isWide ? target.scale(row, .lower, in: block) : nil)
   }
 
   private func normalize(_ step: Int8Normalization, _ rows: Range<Int>, in block: RowBlock) {
@@ -54,17 +57,18 @@ extension Int8Engine {
 
   private func multiply(_ product: Int8Product, _ rows: Range<Int>, in block: RowBlock) {
     guard !rows.isEmpty else { return }
-    let layer = product.layer
+    let (layer, plane) = (product.layer, product.plane)
     let target = product.target.matrix(in: block)
     let panel = Int(DECLIP_INT8_PANEL)
     var epilogue = declip_int8_epilogue(
-      row_scale: product.source.scale(rows.lowerBound, in: block),
+      row_scale: product.source.scale(rows.lowerBound, plane, in: block),
       tensor_scale: product.source.quantization.scale ?? 1,
-      zero_point: product.source.quantization.zeroPoint, column_scale: layer.columnScale,
+      zero_point: product.source.quantization.zeroPoint(of: plane), column_scale: layer.columnScale,
       bias: product.bias, column_sum: layer.columnSum, result: product.result.kernel)
     kernels.gemm.u8s8_f32(
-      product.source.row(rows.lowerBound, in: block), product.source.stride, layer.packed,
-      rows.count, layer.outputs, layer.inputs, layer.range, 0,
+      product.source.row(rows.lowerBound, plane, in: block), product.source.stride, layer.packed,
+      rows.count, layer.outputs, layer.inputs,
+      layer.range(of: plane), 0,
       (layer.outputs + panel - 1) / panel, &epilogue, target.row(rows.lowerBound), target.stride)
   }
 }

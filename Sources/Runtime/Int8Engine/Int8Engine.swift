@@ -66,7 +66,7 @@ public final class Int8Engine: VisionEngine {
     self.weights = weights
     self.pool = pool
     self.kernels = kernels
-    let binding = Int8Binding(plan, weights)
+    let binding = try Int8Binding(plan, weights)
     layout = binding.layout
     float = try FloatEngine(
       plan: plan, weights: weights.floats, pool: pool, kernels: kernels,

@@ -66,6 +66,8 @@ struct Int8Product {
   let source: QuantizedRows
   let target: FloatRows
   let result: Result
+  /// What of the source is multiplied.
+  var plane = RowPlane.upper
 
   /// What becomes of the product.
   enum Result {
@@ -76,6 +78,18 @@ struct Int8Product {
     case activate(Activation)
     /// Multiplies `silu` of what the target holds, the gate of a gated network.
     case gate
+  }
+
+  /// The product, and behind it that of the source's lower plane where it has one; the result is
+  /// then stored or added.
+  var operations: [RowOperation] {
+    guard source.quantization.isWide else { return [.multiply(self)] }
+    return [
+      .multiply(self),
+      .multiply(
+        Int8Product(
+          layer: layer, bias: nil, source: source, target: target, result: .add, plane: .lower)),
+    ]
   }
 }
 

@@ -137,8 +137,21 @@ struct Int8Layer: @unchecked Sendable {
   let columnSum: UnsafePointer<Int32>
   /// How the rows that it multiplies are quantised.
   let input: RowQuantization
-  /// What is known of its operands.
-  let range: declip_int8_range
+  /// 7 or 8.
+  let weightBits: Int
+  /// Whether products of neighbours with any bytes fit 16 bits.
+  let keepsToPairLimit: Bool
+
+  /// What products with a plane of rows are known to hold.
+  func range(of plane: RowPlane) -> declip_int8_range {
+    let bits = plane == .lower ? RowPlane.lowerBits : min(input.bits, 8)
+    return switch (bits, weightBits) {
+    case (8, 8): keepsToPairLimit ? DECLIP_INT8_U8S8_PAIRED : DECLIP_INT8_U8S8
+    case (8, _): DECLIP_INT8_U8S7
+    case (_, 7): DECLIP_INT8_U7S7
+    default: DECLIP_INT8_U7S8
+    }
+  }
 
   /// The bytes that a layer takes, nil on overflow.
   static func byteCount(_ shape: [Int], _ kernels: Kernels) -> Int? {
@@ -163,7 +176,8 @@ struct Int8Layer: @unchecked Sendable {
     columnScale = UnsafePointer(scales)
     columnSum = UnsafePointer(sums)
     self.input = input
-    range = input.range(matrix, weightBits: weightBits)
+    self.weightBits = weightBits
+    keepsToPairLimit = matrix.keepsToPairLimit
   }
 
   /// Packs a layer that the model has in int8.

@@ -31,7 +31,7 @@ struct RowBlock {
 struct RowLayout {
   /// Bytes to a row before a slot's, for slots of floats.
   private(set) var floats: [Slot: Int] = [:]
-  /// The same for slots of quantised rows: bytes, then scales.
+  /// The same for slots of quantised rows: bytes, then scales, plane by plane.
   private(set) var bytes: [Slot: Int] = [:]
   /// Bytes of all slots to a row.
   private(set) var rowSize = 0
@@ -43,14 +43,17 @@ struct RowLayout {
   /// tile from falling into the same sets of the first-level cache.
   static func byteStride(_ columns: Int) -> Int { aligned(columns) + 64 }
 
-  init(floats: [(Slot, columns: Int)], bytes: [(Slot, columns: Int)]) {
+  /// Bytes to a row of one plane of quantised rows, its scale among them.
+  static func planeSize(stride: Int) -> Int { stride + MemoryLayout<Float>.size }
+
+  init(floats: [(Slot, columns: Int)], bytes: [(Slot, columns: Int, planes: Int)]) {
     for (slot, columns) in floats {
       self.floats[slot] = rowSize
       rowSize += 4 * Self.floatStride(columns)
     }
-    for (slot, columns) in bytes {
+    for (slot, columns, planes) in bytes {
       self.bytes[slot] = rowSize
-      rowSize += Self.byteStride(columns) + 4
+      rowSize += planes * Self.planeSize(stride: Self.byteStride(columns))
     }
     rowSize = aligned(rowSize)
   }
@@ -121,25 +124,40 @@ struct QuantizedRows {
   /// What the bytes mean.
   let quantization: RowQuantization
 
-  func row(_ token: Int, in block: RowBlock) -> UnsafeMutablePointer<UInt8> {
-    start(in: block).assumingMemoryBound(to: UInt8.self) + (token - block.firstRow) * stride
+  func row(
+    _ token: Int, _ plane: RowPlane = .upper, in block: RowBlock
+  ) -> UnsafeMutablePointer<UInt8> {
+    start(plane, in: block).assumingMemoryBound(to: UInt8.self)
+      + (token - block.firstRow) * stride
   }
 
   /// The scale of a row; those of the following rows follow. Nil where all rows share one.
-  func scale(_ token: Int, in block: RowBlock) -> UnsafeMutablePointer<Float>? {
+  func scale(
+    _ token: Int, _ plane: RowPlane = .upper, in block: RowBlock
+  ) -> UnsafeMutablePointer<Float>? {
     guard quantization.scale == nil else { return nil }
-    return (start(in: block) + stride * block.memory.capacity).assumingMemoryBound(to: Float.self)
-      + (token - block.firstRow)
+    return
+      (start(plane, in: block) + stride * block.memory.capacity)
+      .assumingMemoryBound(to: Float.self) + (token - block.firstRow)
   }
 
-  private func start(in block: RowBlock) -> UnsafeMutableRawPointer {
-    block.base + offset * block.memory.capacity
+  private func start(_ plane: RowPlane, in block: RowBlock) -> UnsafeMutableRawPointer {
+    let before = plane == .lower ? RowLayout.planeSize(stride: stride) : 0
+    return block.base + (offset + before) * block.memory.capacity
   }
 
   /// A row as floats.
   func values(of token: Int, columns: Int, in block: RowBlock) -> [Float] {
     let row = row(token, in: block)
-    let scale = quantization.scale ?? scale(token, in: block)?.pointee ?? 0
-    return (0..<columns).map { Float(Int32(row[$0]) - quantization.zeroPoint) * scale }
+    guard quantization.isWide else {
+      let scale = quantization.scale ?? scale(token, in: block)?.pointee ?? 0
+      return (0..<columns).map { Float(Int32(row[$0]) - quantization.zeroPoint) * scale }
+    }
+    let lower = self.row(token, .lower, in: block)
+    let scale = scale(token, .lower, in: block)?.pointee ?? 0
+    return (0..<columns).map {
+      let integer = Int32(row[$0]) << RowPlane.lowerBits + Int32(lower[$0])
+      return Float(integer - quantization.zeroPoint) * scale
+    }
   }
 }

@@ -3,7 +3,7 @@ import Model
 
 /// How rows of floats become unsigned bytes.
 struct RowQuantization: Hashable {
-  /// 7 or 8.
+  /// 7 or 8; 15 of rows that products read as two planes of bytes (`RowPlane`).
   let bits: Int
   /// The scale of all rows; nil where each has its own, chosen from its largest magnitude.
   let scale: Float?
@@ -12,6 +12,9 @@ struct RowQuantization: Hashable {
 
   /// The largest integer.
   var largest: Int32 { 1 << bits - 1 }
+
+  /// Whether rows are two planes of bytes.
+  var isWide: Bool { bits > 8 }
 
   /// Each row by a scale of its own.
   init(bits: Int) {
@@ -34,13 +37,23 @@ struct RowQuantization: Hashable {
     }
   }
 
-  /// What products of such rows with a matrix of 7 or 8 bits are known to hold.
-  func range(_ matrix: QuantizedMatrix, weightBits: Int) -> declip_int8_range {
-    switch (bits, weightBits) {
-    case (8, 8): matrix.keepsToPairLimit ? DECLIP_INT8_U8S8_PAIRED : DECLIP_INT8_U8S8
-    case (8, _): DECLIP_INT8_U8S7
-    case (_, 7): DECLIP_INT8_U7S7
-    default: DECLIP_INT8_U7S8
+  /// The integer that stands for zero in a plane.
+  func zeroPoint(of plane: RowPlane) -> Int32 {
+    switch plane {
+    case .upper: isWide ? zeroPoint >> RowPlane.lowerBits : zeroPoint
+    case .lower: 0
     }
   }
+}
+
+/// The bytes of a quantised row, or of integers of 15 bits one of two parts: products take bytes, and
+/// the sum of both parts' products is that of the whole.
+enum RowPlane: CaseIterable {
+  /// All of an integer, or its upper 8 bits.
+  case upper
+  /// The lower 7 bits.
+  case lower
+
+  /// The bits of `lower`.
+  static let lowerBits = 7
 }

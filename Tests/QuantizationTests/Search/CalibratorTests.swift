@@ -59,18 +59,55 @@ import Testing
     #expect(channels?.map(\.channel) == [3])
   }
 
-  /// Where bytes miss the bars, attention is tried in words; a method that a user chose stays as it is.
-  @Test func wideAttentionIsTriedAndRecorded() throws {
-    let model = RandomModel(.clip)
-    let auto = try calibrate(model, CalibrationOptions())
-    let (last, chosen) = (
-      try #require(auto.record.ladder.last),
-      try #require(auto.record.ladder.first { $0.isChosen })
-    )
-    #expect(last.name.hasPrefix("+ wide attention"))
-    #expect(auto.tower.layers.attention.contains { $0 != .narrow } == last.isChosen)
-    #expect(chosen.cosine >= 0.999, "\(chosen)")
-    let fixed = try calibrate(model, CalibrationOptions(method: .perRow))
+  /// Where bytes miss the bars, the last projection reads more of them; the record says so.
+  @Test(arguments: Family.allCases) func rowsAfterTheLastAttentionMayBeWide(family: Family) throws {
+    let auto = try calibrate(RandomModel(family), CalibrationOptions())
+    let rung = try #require(
+      auto.record.ladder.firstIndex { $0.name == "+ 15 bits after the last attention" })
+    let before = auto.record.ladder[..<rung].map(\.centredCosine)
+    #expect(auto.record.ladder[rung].centredCosine > before.max() ?? 1)
+    let last = TensorRole.block(.vision, index: 2, .attentionOutput, .weight)
+    #expect(auto.tower.layers.layers[last]?.input == .perRow(bits: 15))
+    let layer = try #require(
+      auto.record.layers.first { $0.name == "vision.block[2].attention.output" })
+    #expect(layer.inputBits == 15 && layer.method == "per row")
+  }
+
+  /// Where that does not do, other products are tried, and kept if that loses much less.
+  @Test func wideProductsAreTriedAndRecorded() throws {
+    var kept = 0
+    for seed in 1...5 as ClosedRange<UInt64> {
+      let model = RandomModel(.clip, seed: seed)
+      let auto = try calibrate(model, CalibrationOptions())
+      let last = try #require(auto.record.ladder.last)
+      let quantization = auto.tower.layers
+      let attention = quantization.attention.reduce(0) {
+        $0 + ($1.scoreBits > 8 ? 1 : 0) + ($1.valueBits > 8 ? 1 : 0)
+      }
+      let groups = model.architecture.inputGroups
+      let wide = groups.filter { quantization.layers[$0.weights[0]]?.input.bits == 15 }
+      guard last.isChosen, last.name.hasSuffix("wide products") else {
+        #expect(attention == 0 && wide.count <= 1)
+        continue
+      }
+      kept += 1
+      #expect(attention + wide.count > 1)
+      #expect(last.name == "+ \(attention + wide.count) wide products")
+      // A quarter of the tower's multiply-adds, and the projection that is tried before.
+      let shapes = Dictionary(
+        uniqueKeysWithValues: model.architecture.tensors.map { ($0.role, $0.shape.reduce(1, *)) })
+      func cost(_ groups: [InputGroup]) -> Int {
+        groups.flatMap(\.weights).reduce(0) { $0 + (shapes[$1] ?? 0) }
+      }
+      let (width, rows) = (32, 31)
+      let all = cost(groups) + 2 * 3 * rows * width
+      #expect(4 * (cost(wide) + attention * rows * width / 2) <= all + 4 * width * width)
+    }
+    #expect(kept > 0)
+  }
+
+  @Test func aMethodThatAUserChoseStaysAsItIs() throws {
+    let fixed = try calibrate(RandomModel(.clip), CalibrationOptions(method: .perRow))
     #expect(fixed.record.ladder.map(\.name) == ["per row"])
     #expect(fixed.tower.layers.attention.isEmpty)
   }

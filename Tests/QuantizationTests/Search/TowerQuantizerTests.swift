@@ -87,6 +87,24 @@ import Testing
     }
   }
 
+  /// Fifteen bits are those of a row, whatever other inputs have.
+  @Test(arguments: [Recipe.Inputs.perRow, .perTensor(.minMax)])
+  func rowsAreWideWhereTheRecipeSays(inputs: Recipe.Inputs) throws {
+    let quantizer = try quantizer(RandomModel(.eva02), WorkerPool(threads: 1))
+    let groups = quantizer.groups.filter(\.canBeWide)
+    #expect(
+      groups.map(\.kind).prefix(4) == [.patchEmbedding, .projections, .attentionOutput, .down])
+    var recipe = Recipe(inputs: inputs, defaultBits: .init(weights: 7, inputs: 8))
+    for group in groups { recipe.widen(.layers(group)) }
+    #expect(recipe.wideProducts == groups.count)
+    let tower = try quantizer.tower(recipe)
+    let wide = tower.layers.layers.filter {
+      $0.value == .init(weightBits: 7, input: .perRow(bits: 15))
+    }
+    #expect(Set(wide.keys) == Set(groups.flatMap(\.weights)))
+    try tower.architecture.validate(tower.layers)
+  }
+
   @Test func attentionIsWideWhereTheRecipeSays() throws {
     let quantizer = try quantizer(RandomModel(.clip), WorkerPool(threads: 1))
     var recipe = Recipe(inputs: .perRow)
@@ -100,7 +118,7 @@ import Testing
   }
 
   /// Values in between are off by half a step at most, as the int8 engine has them.
-  @Test(arguments: [7, 8]) func inputsAreRounded(bits: Int) {
+  @Test(arguments: [7, 8, 15]) func inputsAreRounded(bits: Int) {
     var random = SplitMix64(seed: 51)
     let rows = random.normals(40 * 10)
     let perRow = Quantization.Input.perRow(bits: bits).simulated(rows, width: 10)
