@@ -178,7 +178,7 @@ extension Int8Engine: ParallelTask {
     case .attention(let step):
       if case .attend(let attention) = work[step] { attend(attention, head: job, worker: worker) }
     case .rows(let steps):
-      let rows = plan.rows * job / blockCount..<plan.rows * (job + 1) / blockCount
+      let rows = RowBlock.rows(ofBlock: job, count: blockCount, rows: plan.rows)
       let block = currentMemory.block(rows, worker: worker)
       let clock = clock(worker)
       var start = clock_gettime_nsec()

@@ -20,11 +20,23 @@ struct RowBlock {
   /// The most rows to a block: rows of 2048 floats for all of them take 384 KiB.
   static let mostRows = 48
 
+  /// Blocks end at multiples of this, as products are fastest with whole tiles of four rows.
+  private static let tileRows = 4
+
   /// The blocks that `rows` are cut into for a number of threads: as many for each thread.
   static func count(rows: Int, threads: Int) -> Int {
     let each = (rows + threads * mostRows - 1) / (threads * mostRows)
-    return min(rows, each * threads)
+    return min(tiles(rows), each * threads)
   }
+
+  /// The rows of one of `count` blocks.
+  static func rows(ofBlock index: Int, count: Int, rows: Int) -> Range<Int> {
+    let tiles = tiles(rows)
+    let (start, end) = (tiles * index / count, tiles * (index + 1) / count)
+    return tileRows * start..<min(rows, tileRows * end)
+  }
+
+  private static func tiles(_ rows: Int) -> Int { (rows + tileRows - 1) / tileRows }
 }
 
 /// Where slots that live within blocks lie in a block's memory.
