@@ -74,11 +74,13 @@ static size_t packed_size(size_t n, size_t k) {
 
 static void pack_weights(const int8_t *weights, size_t n, size_t k, int8_t *packed,
                          int32_t *column_sums) {
-    size_t padded = padded_k(k);
-    memset(packed, 0, packed_size(n, k));
+    const size_t padded = padded_k(k), whole = k - k % GROUP;
+    // Zeros where no weight goes: behind the last terms of every panel, and in the last panel.
+    if (n % PANEL) memset(packed + n / PANEL * PANEL * padded, 0, PANEL * padded);
+    for (size_t p = 0; p < n / PANEL; p++)
+        memset(packed + p * PANEL * padded + whole * PANEL, 0, (padded - whole) * PANEL);
     for (size_t c = 0; c < n; c++, weights += k) {
         int8_t *channel = packed + c / PANEL * PANEL * padded + c % PANEL * GROUP;
-        const size_t whole = k - k % GROUP;
         for (size_t i = 0; i < whole; i += GROUP) memcpy(channel + i * PANEL, weights + i, GROUP);
         memcpy(channel + whole * PANEL, weights + whole, k - whole);
         int32_t sum = 0;

@@ -12,10 +12,18 @@ extension ContainerFile {
       throw DeclipError(
         .badData, "is not stored in int8", file: path, place: "tensor '\(role)'")
     }
-    var values = [Int8](repeating: 0, count: entry.elementCount)
-    try values.withUnsafeMutableBufferPointer { target throws(DeclipError) in
-      try decode(entry, into: UnsafeMutableRawBufferPointer(target))
+    var failure: DeclipError?
+    let values = [Int8](unsafeUninitializedCapacity: entry.elementCount) { target, count in
+      let bytes = UnsafeMutableRawBufferPointer(
+        rebasing: UnsafeMutableRawBufferPointer(target)[..<entry.elementCount])
+      do throws(DeclipError) {
+        try decode(entry, into: bytes)
+        count = entry.elementCount
+      } catch {
+        failure = error
+      }
     }
+    if let failure { throw failure }
     var factors = [Float](repeating: 0, count: scalesEntry.elementCount)
     try factors.withUnsafeMutableBufferPointer { buffer throws(DeclipError) in
       try read(scalesEntry, into: buffer)

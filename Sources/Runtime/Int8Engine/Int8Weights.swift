@@ -139,7 +139,7 @@ struct Int8Layer: @unchecked Sendable {
   let input: RowQuantization
   /// 7 or 8.
   let weightBits: Int
-  /// Whether products of neighbours with any bytes fit 16 bits.
+  /// Whether products of neighbours with any bytes fit 16 bits, if that makes kernels faster.
   let keepsToPairLimit: Bool
 
   /// What products with a plane of rows are known to hold.
@@ -177,7 +177,7 @@ struct Int8Layer: @unchecked Sendable {
     columnSum = UnsafePointer(sums)
     self.input = input
     self.weightBits = weightBits
-    keepsToPairLimit = matrix.keepsToPairLimit
+    keepsToPairLimit = kernels.gemm.full_range_is_fast == 0 && matrix.keepsToPairLimit
   }
 
   /// Packs a layer that the model has in int8.
