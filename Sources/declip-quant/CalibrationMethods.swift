@@ -42,8 +42,12 @@ struct MethodOptions: ParsableArguments {
       """)
   var smoothing: Switch?
 
-  @Option(help: "speed gives 7 bits to layers that bear it, fidelity 8 to all.")
-  var prefer = CalibrationOptions.Preference.fidelity
+  @Option(
+    help: """
+      speed gives 7 bits to layers that bear it, balance 8 to all, with pairs of weights that \
+      processors without VNNI multiply fast, fidelity 8 without regard to these.
+      """)
+  var prefer = CalibrationOptions.Preference.balance
 
   @Option(
     help: """

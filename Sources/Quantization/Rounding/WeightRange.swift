@@ -9,19 +9,21 @@ public enum WeightRange: String, Hashable, Sendable, Codable {
   case meanSquaredError = "mse"
 }
 
-/// A linear layer's matrix in floats and what its integers may hold: magnitudes of their bits, and
-/// neighbours that keep to `QuantizedMatrix.pairLimit`.
+/// A linear layer's matrix in floats and what its integers may hold.
 struct WeightMatrix {
   /// `[outputs, inputs]`, row-major.
   var values: [Float]
   let inputs: Int
   /// 7 or 8.
   let bits: Int
+  /// Whether neighbours keep to `QuantizedMatrix.pairLimit`.
+  var limitsPairs = true
 
   var outputs: Int { values.count / inputs }
   /// The largest integer: 127 or 63.
   var limit: Float { Float((1 << (bits - 1)) - 1) }
-  static let pairLimit = Float(QuantizedMatrix.pairLimit)
+  /// The largest magnitude of a sum of neighbours, which are columns 2i and 2i + 1.
+  var pairLimit: Float { limitsPairs ? Float(QuantizedMatrix.pairLimit) : 2 * limit }
 
   /// The scale of every output channel. `power` is the mean square of every input.
   func scales(_ range: WeightRange, power: [Double], pool: WorkerPool) -> [Float] {
@@ -48,7 +50,7 @@ struct WeightMatrix {
     for pair in 0..<inputs / 2 {
       largestPair = max(largestPair, abs(channel[2 * pair] + channel[2 * pair + 1]))
     }
-    let widest = max(largest / limit, largestPair / Self.pairLimit)
+    let widest = max(largest / limit, largestPair / pairLimit)
     guard range == .meanSquaredError, widest.isNormal else { return widest }
     var best = (error: Float.infinity, scale: widest)
     for step in 0...25 {
@@ -106,14 +108,14 @@ struct WeightMatrix {
   func rounded(_ value: Float, before neighbour: Float) -> Float {
     let value = limited(value)
     let sum = value + limited(neighbour)
-    let excess = max(sum - Self.pairLimit, 0) + min(sum + Self.pairLimit, 0)
+    let excess = max(sum - pairLimit, 0) + min(sum + pairLimit, 0)
     return nearest(value - excess / 2)
   }
 
   /// The second of two neighbours, of which the first is an integer already.
   @inline(__always)
   func rounded(_ value: Float, after neighbour: Float) -> Float {
-    min(max(nearest(limited(value)), -Self.pairLimit - neighbour), Self.pairLimit - neighbour)
+    min(max(nearest(limited(value)), -pairLimit - neighbour), pairLimit - neighbour)
   }
 }
 

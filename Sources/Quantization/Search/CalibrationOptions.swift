@@ -17,7 +17,11 @@ public struct CalibrationOptions: Hashable, Sendable {
     /// 7 bits wherever the features stay within `QualityBars.standard`.
     case speed
     /// At least 8 bits throughout, and more for what is worth most where features do not stay within
-    /// `QualityBars.strict`.
+    /// `QualityBars.strict`. Weights keep to `QuantizedMatrix.pairLimit`, by which every processor
+    /// multiplies them as fast as it can.
+    case balance
+    /// The same with weights over their whole range, which costs half of the speed where a processor
+    /// has AVX2 and no VNNI, and nothing elsewhere.
     case fidelity
   }
 
@@ -38,7 +42,7 @@ public struct CalibrationOptions: Hashable, Sendable {
   /// Makes options.
   public init(
     method: Method = .auto, rounding: Recipe.Rounding? = nil, smoothing: Bool? = nil,
-    prefer: Preference = .fidelity, target: Double? = nil, seed: UInt64 = 1
+    prefer: Preference = .balance, target: Double? = nil, seed: UInt64 = 1
   ) {
     self.method = method
     self.rounding = rounding

@@ -48,7 +48,8 @@ public struct Calibrator {
     let objective = try TowerObjective(
       source, pictures: heldOut, modes: modes, embeddings: embeddings, pool: pool,
       kernels: kernels)
-    let quantizer = TowerQuantizer(source, statistics: statistics, pool: pool)
+    let quantizer = TowerQuantizer(
+      source, statistics: statistics, limitsPairs: options.prefer != .fidelity, pool: pool)
     if options.smoothing ?? (options.method == .auto) {
       try checkMigrations(source, quantizer, heldOut, modes)
     }

@@ -13,6 +13,8 @@ public final class TowerQuantizer {
   public let groups: [InputGroup]
   /// The migrations found, once one was asked for.
   private(set) var choices: [InputGroup: MigrationSearch.Choice]?
+  /// Whether weights keep to `QuantizedMatrix.pairLimit`.
+  private let limitsPairs: Bool
   private let pool: WorkerPool
   private var cache: [Key: [TensorRole: QuantizedMatrix]] = [:]
 
@@ -25,12 +27,15 @@ public final class TowerQuantizer {
     let weightBits: Int
   }
 
-  /// A quantizer for a model; groups without statistics stay as they are.
+  /// A quantizer for a model; groups without statistics stay as they are. `limitsPairs` tells whether
+  /// weights keep to `QuantizedMatrix.pairLimit`.
   public init(
-    _ source: any WeightSource, statistics: [InputGroup: InputStatistics], pool: WorkerPool
+    _ source: any WeightSource, statistics: [InputGroup: InputStatistics],
+    limitsPairs: Bool = true, pool: WorkerPool
   ) {
     self.source = source
     self.statistics = statistics
+    self.limitsPairs = limitsPairs
     self.pool = pool
     groups = source.architecture.inputGroups.filter {
       statistics[$0].map { $0.channels.count > 0 } ?? false
@@ -127,7 +132,8 @@ public final class TowerQuantizer {
     var result: [TensorRole: QuantizedMatrix] = [:]
     for role in group.weights {
       let weight = WeightMatrix(
-        values: try floats.values(role), inputs: group.width, bits: bits.weights)
+        values: try floats.values(role), inputs: group.width, bits: bits.weights,
+        limitsPairs: limitsPairs)
       guard weight.values.allSatisfy(\.isFinite) else {
         throw DeclipError(
           .badData, "holds values that are not finite", place: "tensor '\(role)'")

@@ -68,6 +68,19 @@ import Testing
     }
   }
 
+  /// Without the limit nothing but magnitudes counts.
+  @Test func neighboursMayBeFree() throws {
+    let pool = try WorkerPool(threads: 1)
+    let weight = WeightMatrix(
+      values: [1, 1, -1, -0.9, 0.5, -1], inputs: 6, bits: 8, limitsPairs: false)
+    let scales = weight.scales(.minMax, power: [], pool: pool)
+    #expect(scales == [1 / 127])
+    #expect(weight.rounded(scales, pool: pool) == [127, 127, -127, -114, 64, -127])
+    var limited = weight
+    limited.limitsPairs = true
+    #expect(limited.rounded(scales, pool: pool) == [64, 64, -70, -58, 64, -127])
+  }
+
   @Test func aPairBeyondTheLimitShows() throws {
     func keeps(_ values: [Int8], rows: Int = 1) throws -> Bool {
       let scales = [Float](repeating: 1, count: rows)

@@ -106,6 +106,17 @@ import Testing
     #expect(kept > 0)
   }
 
+  /// Weights of pairs that fit 16 bits unless fidelity is all that counts.
+  @Test func preferencesDecideAboutPairs() throws {
+    for (prefer, keeps) in [(CalibrationOptions.Preference.balance, true), (.fidelity, false)] {
+      for rounding in Recipe.Rounding.allCases {
+        let options = CalibrationOptions(method: .perRow, rounding: rounding, prefer: prefer)
+        let matrices = try calibrate(RandomModel(.eva02), options).tower.matrices
+        #expect(matrices.values.allSatisfy(\.keepsToPairLimit) == keeps)
+      }
+    }
+  }
+
   @Test func aMethodThatAUserChoseStaysAsItIs() throws {
     let fixed = try calibrate(RandomModel(.clip), CalibrationOptions(method: .perRow))
     #expect(fixed.record.ladder.map(\.name) == ["per row"])
