@@ -14,7 +14,7 @@ public struct CalibrationOptions: Hashable, Sendable {
 
   /// What single layers' bits are chosen for.
   public enum Preference: String, Hashable, Sendable, CaseIterable {
-    /// 7 bits wherever the features stay within `QualityBars.standard`.
+    /// 7 bits for inputs and weights wherever the features stay within `QualityBars.standard`.
     case speed
     /// At least 8 bits throughout, and more for what is worth most where features do not stay within
     /// `QualityBars.strict`. Weights keep to `QuantizedMatrix.pairLimit`, by which every processor

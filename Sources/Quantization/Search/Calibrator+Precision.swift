@@ -71,7 +71,7 @@ extension Calibrator {
     }
   }
 
-  /// Gives 7 bits to inputs, then to weights, where the features stay within the bars.
+  /// Gives 7 bits to inputs and weights where the features stay within the bars.
   func narrow(
     _ ladder: inout Ladder, _ quantizer: TowerQuantizer, _ objective: TowerObjective,
     _ measured: inout [InputGroup: Double]
@@ -79,28 +79,19 @@ extension Calibrator {
     guard let start = ladder.chosen, QualityBars.standard.hold(for: start.damage) else { return }
     let search = SensitivitySearch(quantizer, objective)
     var recipe = start.recipe
-    func narrowInput(_ recipe: inout Recipe, _ group: InputGroup) {
-      recipe.bits[group] = .init(weights: recipe.bits(of: group).weights, inputs: 7)
+    // Fewer bits of either alone make no product faster.
+    func narrow(_ recipe: inout Recipe, _ group: InputGroup) {
+      recipe.bits[group] = .init(weights: 7, inputs: 7)
     }
-    func narrowWeights(_ recipe: inout Recipe, _ group: InputGroup) {
-      recipe.bits[group] = .init(weights: 7, inputs: recipe.bits(of: group).inputs)
-    }
-    progress("finding inputs for 7 bits")
+    progress("finding layers for 7 bits")
     // Bits that the features needed are not taken back.
     let candidates = quantizer.groups.filter { recipe.bits(of: $0).inputs == 8 }
-    let inputs = try search.sensitivities(
-      recipe, candidates, cost: quantizer.cost, narrowInput)
-    for sensitivity in inputs { measured[sensitivity.candidate] = sensitivity.loss }
+    let losses = try search.sensitivities(recipe, candidates, cost: quantizer.cost, narrow)
+    for loss in losses { measured[loss.candidate] = loss.loss }
     recipe = try search.most(
-      recipe, search.worthwhile(inputs), narrowInput, while: QualityBars.standard.hold)
-    progress("finding weights for 7 bits")
-    let narrowed = recipe.bits.filter { $0.value.inputs == 7 }.keys.sorted()
-    let weights = try search.sensitivities(
-      recipe, narrowed, cost: quantizer.cost, narrowWeights)
-    recipe = try search.most(
-      recipe, search.worthwhile(weights), narrowWeights, while: QualityBars.standard.hold)
-    let count = recipe.bits.values.filter { $0.inputs == 7 }.count
-    try ladder.settle("+ 7 bits for \(count) of \(quantizer.groups.count) inputs", recipe)
+      recipe, search.worthwhile(losses), narrow, while: QualityBars.standard.hold)
+    let count = recipe.bits.values.count { $0.inputs == 7 }
+    try ladder.settle("+ 7 bits for \(count) of \(quantizer.groups.count) groups of layers", recipe)
   }
 
   /// Leaves inputs in float, those first that gain most for their cost, until the smallest mean
