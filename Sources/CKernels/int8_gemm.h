@@ -5,8 +5,9 @@
 //   TILE_ROWS     rows of the largest tile,
 //   TILE_PANELS   panels of 16 columns of the largest tile,
 //   FLOATS        the float kernels that nonlinearities are taken from,
-// and, after it, `tile_part`, which computes one tile of up to that size from registers; as rows are
-// shared out evenly among tiles, the last of a block is not much smaller than the others.
+// and, after it, `tile_part`, which computes one tile of up to that size; as rows are shared out
+// evenly among tiles, the last of a block is not much smaller than the others. A file whose tiles
+// need to know more than bytes defines FACTS_BYTES besides, and the functions of facts below.
 //
 // Blocks of rows stay in the second-level cache while the panels pass by; a tile's panels stay in
 // the first level while the rows of a block pass by. K is never split: the sums of a tile live in
@@ -19,7 +20,11 @@
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-enum { PANEL = DECLIP_INT8_PANEL, BLOCK_ROWS = 192 };
+#ifndef BLOCK_ROWS
+#define BLOCK_ROWS 192
+#endif
+
+enum { PANEL = DECLIP_INT8_PANEL };
 
 // Where a tile's sums go: integers where `sums` is not null, else floats.
 typedef struct tile_output {
@@ -42,10 +47,41 @@ typedef struct tile_input {
     size_t panel_bytes;
     size_t k; // padded
     declip_int8_range range;
+    const void *facts;
+    size_t tile; // its number within the block
 } tile_input;
 
 // Computes a tile of as many of the `rows` as it has a size for; returns how many.
 INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const tile_output *out);
+
+// The first row of a block's tile; rows are shared out evenly.
+static size_t tile_start(size_t rows, size_t tiles, size_t tile) {
+    return rows * tile / tiles;
+}
+
+#ifdef FACTS_BYTES
+// Bytes of what is known of a panel, behind all panels, and how it is found when weights are packed.
+static size_t panel_facts_size(size_t k);
+INLINE void find_panel_facts(const int8_t *panel, size_t k, void *facts);
+// What is known of a block of rows, and of the panel that its tiles meet next.
+INLINE void find_row_facts(const tile_input *in, size_t rows, size_t tiles, void *facts);
+INLINE void take_panel_facts(const tile_input *in, const void *panel_facts, void *facts);
+#else
+#define FACTS_BYTES 1
+static size_t panel_facts_size(size_t k) {
+    (void)k;
+    return 0;
+}
+INLINE void find_panel_facts(const int8_t *panel, size_t k, void *facts) {
+    (void)panel, (void)k, (void)facts;
+}
+INLINE void find_row_facts(const tile_input *in, size_t rows, size_t tiles, void *facts) {
+    (void)in, (void)rows, (void)tiles, (void)facts;
+}
+INLINE void take_panel_facts(const tile_input *in, const void *panel_facts, void *facts) {
+    (void)in, (void)panel_facts, (void)facts;
+}
+#endif
 
 TARGET static void tile_run(size_t rows, size_t panels, const tile_input *input,
                             const tile_output *output) {
@@ -68,12 +104,16 @@ static size_t padded_k(size_t k) {
     return (k + DECLIP_INT8_ROW_MULTIPLE - 1) / DECLIP_INT8_ROW_MULTIPLE * DECLIP_INT8_ROW_MULTIPLE;
 }
 
-static size_t packed_size(size_t n, size_t k) {
-    return (n + PANEL - 1) / PANEL * PANEL * padded_k(k);
+static size_t panel_count(size_t n) {
+    return (n + PANEL - 1) / PANEL;
 }
 
-static void pack_weights(const int8_t *weights, size_t n, size_t k, int8_t *packed,
-                         int32_t *column_sums) {
+static size_t packed_size(size_t n, size_t k) {
+    return panel_count(n) * (PANEL * padded_k(k) + panel_facts_size(padded_k(k)));
+}
+
+TARGET static void pack_weights(const int8_t *weights, size_t n, size_t k, int8_t *packed,
+                                int32_t *column_sums) {
     const size_t padded = padded_k(k), whole = k - k % GROUP;
     // Zeros where no weight goes: behind the last terms of every panel, and in the last panel.
     if (n % PANEL) memset(packed + n / PANEL * PANEL * padded, 0, PANEL * padded);
@@ -87,6 +127,10 @@ static void pack_weights(const int8_t *weights, size_t n, size_t k, int8_t *pack
         for (size_t i = 0; i < k; i++) sum += weights[i];
         column_sums[c] = sum;
     }
+    int8_t *facts = packed + panel_count(n) * PANEL * padded;
+    for (size_t p = 0; p < panel_count(n); p++)
+        find_panel_facts(packed + p * PANEL * padded, padded,
+                         facts + p * panel_facts_size(padded));
 }
 
 // A copy of the columns and parameters at the right edge, widened to whole panels, so that tiles
@@ -145,21 +189,27 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
                             size_t n, size_t k, declip_int8_range range, size_t first_panel,
                             size_t panels, const declip_int8_epilogue *epilogue, int32_t *sums,
                             float *floats, size_t stride) {
-    size_t every = (n + PANEL - 1) / PANEL, end = first_panel + panels;
+    size_t every = panel_count(n), end = first_panel + panels;
     if (end > every) end = every;
-    tile_input in = {0};
+    _Alignas(64) char facts[FACTS_BYTES];
+    tile_input in = {.facts = facts};
     in.a_stride = a_stride, in.k = padded_k(k), in.range = range;
     in.panel_bytes = in.k * PANEL;
+    const int8_t *panel_facts = packed + every * in.panel_bytes;
     const declip_int8_result result = epilogue ? epilogue->result : DECLIP_INT8_STORE;
     _Alignas(64) float gated[TILE_ROWS * TILE_PANELS * PANEL];
     for (size_t block = 0; block < rows; block += BLOCK_ROWS) {
-        size_t block_end = block + BLOCK_ROWS < rows ? block + BLOCK_ROWS : rows;
+        const size_t block_rows = rows - block < BLOCK_ROWS ? rows - block : BLOCK_ROWS;
+        const size_t tiles = (block_rows + TILE_ROWS - 1) / TILE_ROWS;
+        in.a = a + block * a_stride;
+        find_row_facts(&in, block_rows, tiles, facts);
         for (size_t p = first_panel; p < end; p += TILE_PANELS) {
             size_t width = end - p < TILE_PANELS ? end - p : TILE_PANELS;
             size_t column = p * PANEL;
             size_t columns = n - column < width * PANEL ? n - column : width * PANEL;
             tile_output out = {.stride = stride};
             in.panels = packed + p * in.panel_bytes;
+            take_panel_facts(&in, panel_facts + p * panel_facts_size(in.k), facts);
             if (epilogue) {
                 out.tensor_scale = epilogue->tensor_scale;
                 out.zero_point = epilogue->zero_point;
@@ -173,11 +223,11 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
             }
             edge copy;
             if (columns < width * PANEL) edge_open(&copy, &out, columns);
-            const size_t tiles = (block_end - block + TILE_ROWS - 1) / TILE_ROWS;
-            for (size_t r = block, t = 0, height; t < tiles; t++, r += height) {
-                height = block + (block_end - block) * (t + 1) / tiles - r;
+            for (size_t t = 0; t < tiles; t++) {
+                const size_t start = tile_start(block_rows, tiles, t), r = block + start;
+                const size_t height = tile_start(block_rows, tiles, t + 1) - start;
                 float *place = floats ? floats + r * stride + column : NULL;
-                in.a = a + r * a_stride;
+                in.a = a + r * a_stride, in.tile = t;
                 if (epilogue) {
                     out.row_scale = epilogue->row_scale ? epilogue->row_scale + r : NULL;
                     out.floats = result == DECLIP_INT8_GATE ? gated : place;

@@ -43,7 +43,8 @@ static extents draw_extents(size_t shape) {
 
 static uint8_t a[MOST_ROWS * STRIDE];
 static int8_t weights[MOST_COLUMNS * MOST_TERMS];
-static _Alignas(64) int8_t packed[2][MOST_COLUMNS * MOST_TERMS];
+// Kernels may keep what they know of a panel behind the panels.
+static _Alignas(64) int8_t packed[2][MOST_COLUMNS * (MOST_TERMS + 128)];
 static int32_t column_sums[2][MOST_COLUMNS];
 
 // Brings neighbours of one sign within a sum of 128, the larger of them kept or the smaller.
@@ -62,10 +63,21 @@ static void limit_pairs(extents e) {
     }
 }
 
-// Activations with the largest value in the padding, and weights; two packings of them.
+// A number up to `most` in magnitude, small ones more often.
+static int draw_bell(int most) {
+    int sum = 0;
+    for (int i = 0; i < 4; i++)
+        sum += (int)check_draw((uint32_t)(most / 2 + 1)) - most / 4;
+    return sum < -most ? -most : sum > most ? most : sum;
+}
+
+// Activations with the largest value in the padding, and weights; two packings of them. Bells are
+// what networks look like; on the border eight products of weights and of activations' distances
+// from the middle add up to about 2^15, where sums in 16 bits cease to be exact.
 static void draw_operands(const declip_int8_kernels *set, size_t which, extents e) {
     const int largest = ranges[which].largest, lowest = ranges[which].lowest;
-    const uint32_t filling = check_draw(8);
+    const uint32_t filling = check_draw(12);
+    const int middle = (largest + 1) / 2;
     memset(a, largest, e.rows * STRIDE);
     for (size_t r = 0; r < e.rows; r++) {
         for (size_t i = 0; i < e.k; i++) {
@@ -79,6 +91,16 @@ static void draw_operands(const declip_int8_kernels *set, size_t which, extents 
                 break;
             case 7:
                 *term = 0;
+                break;
+            case 8:
+            case 9:
+                *term = (uint8_t)(middle + draw_bell(middle - 1));
+                break;
+            case 10: // on the border, all of one sign
+                *term = (uint8_t)(middle - 63 - (int)check_draw(2));
+                break;
+            case 11: // or of both
+                *term = (uint8_t)(middle + (check_draw(2) ? 63 : -63 - (int)check_draw(2)));
                 break;
             default:
                 *term = (uint8_t)check_draw((uint32_t)largest + 1);
@@ -95,6 +117,14 @@ static void draw_operands(const declip_int8_kernels *set, size_t which, extents 
             break;
         case 6:
             weights[i] = (int8_t)(i % 3 ? lowest : -lowest - 1);
+            break;
+        case 8:
+        case 9:
+            weights[i] = (int8_t)draw_bell(-lowest - 1);
+            break;
+        case 10:
+        case 11:
+            weights[i] = (int8_t)(-63 - (int)check_draw(2));
             break;
         default:
             weights[i] = (int8_t)((int)check_draw((uint32_t)(-2 * lowest)) + lowest);
