@@ -6,6 +6,7 @@
 //   WORD_GROUP       words that stand together in packed keys and values (1 or 2),
 //   KEY_BYTES        1 where narrow keys are packed as bytes, in groups of four,
 //   VALUE_BYTES      the same for narrow values,
+//   PROBE            `probe_peak` of the table, NULL where products multiply alike,
 //   QUERY_OFFSET     what is added to a query's bytes (128 where the product wants them unsigned),
 //   word_terms, byte_terms, load_words, load_bytes, dot_words, dot_bytes
 //                    a broadcast group of terms, a vector of packed operands, sum + their products,
@@ -593,4 +594,5 @@ TARGET static void attend(const declip_int8_head *head, const int16_t *queries, 
 const declip_int8_attention TABLE = {
     VALUE_BYTES, rotate_quantize, keys_size, pack_keys,       values_size,
     pack_values, scratch_size,    attend,    softmax_weights, powers,
+    PROBE,
 };

@@ -11,6 +11,7 @@
 #define KEY_BYTES 0
 #define VALUE_BYTES 0
 #define QUERY_OFFSET 0
+#define PROBE probe_peak
 #include "int8_attention_types.h"
 
 typedef integers byte_vector;
@@ -35,6 +36,17 @@ INLINE integers dot_words(integers sum, integers a, integers b) {
                      : "+x"(sum), "=&x"(products)
                      : "x"(a), "x"(b));
     return sum;
+}
+
+TARGET static uint64_t probe_peak(uint64_t iterations) {
+    enum { SUMS = 8 };
+    integers sums[SUMS], a = {3}, b = {5};
+    UNROLL for (size_t i = 0; i < SUMS; i++) sums[i] = (integers){0};
+    for (uint64_t i = 0; i < iterations; i++) {
+        UNROLL for (size_t j = 0; j < SUMS; j++) sums[j] = dot_words(sums[j], a, b);
+    }
+    UNROLL for (size_t i = 0; i < SUMS; i++) __asm__ volatile("" ::"x"(sums[i]));
+    return iterations * SUMS * 16;
 }
 
 #include "int8_attention.h"

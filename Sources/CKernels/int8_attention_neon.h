@@ -6,6 +6,7 @@
 #define PANELS 1
 #define WORD_GROUP 1
 #define VALUE_BYTES 0
+#define PROBE NULL
 #include "int8_attention_types.h"
 
 #include <arm_neon.h>

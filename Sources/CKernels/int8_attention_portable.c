@@ -153,4 +153,5 @@ static void powers(const float *input, size_t count, float *output) {
 const declip_int8_attention declip_int8_attention_portable = {
     0,           rotate_quantize, keys_size, pack_keys,       values_size,
     pack_values, scratch_size,    attend,    softmax_weights, powers,
+    NULL,
 };

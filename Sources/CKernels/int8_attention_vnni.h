@@ -6,6 +6,7 @@
 #define KEY_BYTES 1
 #define VALUE_BYTES 1
 #define QUERY_OFFSET 128
+#define PROBE NULL
 
 typedef integers byte_vector;
 typedef integers word_vector;

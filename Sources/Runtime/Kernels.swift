@@ -30,9 +30,23 @@ public struct Kernels: @unchecked Sendable {
     return Kernels(table.pointee)
   }
 
-  /// The multiply-accumulates a second that `pool`'s threads reach together with the instructions
-  /// of int8 products alone, operands in registers: what no product can pass.
-  public func int8Peak(_ pool: WorkerPool) -> Double {
+  /// The multiply-accumulates a second that instructions reach with operands in registers: what
+  /// nothing made of them can pass.
+  public struct Peaks: Sendable {
+    /// Those of int8 products.
+    public let products: Double
+    /// Those that attention multiplies narrow scores and values with.
+    public let attention: Double
+  }
+
+  /// The peaks of `pool`'s threads together.
+  public func int8Peaks(_ pool: WorkerPool) -> Peaks {
+    let products = peak(pool, gemm.probe_peak)
+    return Peaks(
+      products: products, attention: attention.probe_peak.map { peak(pool, $0) } ?? products)
+  }
+
+  private func peak(_ pool: WorkerPool, _ probe: @escaping (UInt64) -> UInt64) -> Double {
     var best = 0.0
     let iterations: UInt64 = 2_000_000
     for _ in 0..<5 {
@@ -40,7 +54,7 @@ public struct Kernels: @unchecked Sendable {
       let start = clock_gettime_nsec()
       counts.withUnsafeMutableBufferPointer { counts in
         nonisolated(unsafe) let counts = counts
-        pool.run(jobs: pool.threads) { counts[$0] = gemm.probe_peak(iterations) }
+        pool.run(jobs: pool.threads) { counts[$0] = probe(iterations) }
       }
       let seconds = Double(clock_gettime_nsec() - start) / 1e9
       best = max(best, Double(counts.reduce(0, +)) / seconds)

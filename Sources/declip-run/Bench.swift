@@ -71,12 +71,12 @@ struct Bench: ParsableCommand {
     if json {
       try JSONOutput.print(result)
     } else {
-      let peak = encoder.kind == .int8 ? try Kernels.chosen().int8Peak(pool) : nil
+      let peaks = encoder.kind == .int8 ? try Kernels.chosen().int8Peaks(pool) : nil
       print(
         "\(model.path): \(model.architecture.summary)\n"
           + "engine \(result.engine), mode \(result.mode), input \(size), "
           + "\(result.tokens) tokens, \(threads(result.threads)), kernels \(result.kernels)\n\n"
-          + table(benchmark, peak: peak) + "\n\n" + summary(result))
+          + table(benchmark, peaks: peaks) + "\n\n" + summary(result))
     }
   }
 
@@ -88,45 +88,58 @@ struct Bench: ParsableCommand {
 
   func threads(_ count: Int) -> String { "\(count) thread\(count == 1 ? "" : "s")" }
 
-  /// A row for each part; `peak` is the most multiply-accumulates a second, for integers.
-  private func table(_ benchmark: Benchmark, peak: Double?) -> String {
+  /// A row for each part; `peaks` are the most multiply-accumulates a second, for integers.
+  private func table(_ benchmark: Benchmark, peaks: Kernels.Peaks?) -> String {
     // Integers are counted in multiply-accumulates, floats in operations, two for each of them.
-    let unit = peak == nil ? "GFLOP" : "GMAC"
+    let unit = peaks == nil ? "GFLOP" : "GMAC"
     var columns: [(String, Table.Alignment)] = [
       ("part", .left), ("ms", .right), ("share", .right), (unit, .right), (unit + "/s", .right),
     ]
-    if peak != nil { columns.append(("of peak", .right)) }
+    if peaks != nil { columns.append(("of peak", .right)) }
     var table = Table(columns)
-    func rate(_ operations: Double, _ milliseconds: Double) -> [String] {
+    // Milliseconds at the peak.
+    func best(_ part: StepKind, _ operations: Double) -> Double? {
+      peaks.map { operations / 2 / (part == .attention ? $0.attention : $0.products) * 1e3 }
+    }
+    func rate(_ operations: Double, _ milliseconds: Double, of best: Double?) -> [String] {
       guard operations > 0 else { return Array(repeating: "", count: columns.count - 3) }
-      let count = peak == nil ? operations : operations / 2
+      let count = peaks == nil ? operations : operations / 2
       let speed = count / milliseconds * 1e3
       return [Format.fixed(count / 1e9, 2), Format.fixed(speed / 1e9, 1)]
-        + (peak.map { [Format.percent(speed / $0)] } ?? [])
+        + (best.map { [Format.percent($0 / milliseconds)] } ?? [])
     }
     for part in benchmark.parts {
       table.add(
         [
           part.kind.rawValue, Format.fixed(part.milliseconds, 2),
           Format.percent(part.milliseconds / benchmark.median),
-        ] + rate(part.operations, part.milliseconds))
+        ] + rate(part.operations, part.milliseconds, of: best(part.kind, part.operations)))
       guard part.kind == .attention else { continue }
       for part in benchmark.attention {
         table.add(
           [
             "  " + part.name, Format.fixed(part.milliseconds, 2),
             Format.percent(part.milliseconds / benchmark.median),
-          ] + rate(part.operations, part.milliseconds))
+          ] + rate(part.operations, part.milliseconds, of: best(.attention, part.operations)))
       }
     }
     table.add(
       ["total", Format.fixed(benchmark.median, 2), ""]
-        + rate(benchmark.operations, benchmark.median))
-    guard let peak else { return table.text }
+        + rate(
+          benchmark.operations, benchmark.median,
+          of: peaks.map { _ in
+            benchmark.parts.compactMap { best($0.kind, $0.operations) }.reduce(0, +)
+          }))
+    guard let peaks else { return table.text }
+    func gigas(_ peak: Double) -> String { "\(Format.fixed(peak / 1e9, 0)) GMAC/s" }
     var text =
       table.text
-      + "\n\npeak: \(Format.fixed(peak / 1e9, 0)) GMAC/s, the instructions of int8 products on "
-      + "registers (16-bit integers, which attention has in the last block, take half that rate)"
+      + "\n\npeak: \(gigas(peaks.products)), the instructions of int8 products on registers"
+    if peaks.attention != peaks.products {
+      text += "; \(gigas(peaks.attention)) those of attention"
+    } else {
+      text += " (16-bit integers, which attention has in the last block, take half that rate)"
+    }
     if let rest = benchmark.rest {
       text +=
         "\nbesides products: \(Format.fixed(rest, 2)) ms, "

@@ -202,9 +202,11 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
 
   @Test func theProbeCountsItsWork() {
     for (_, ints) in kernelSets() {
-      let one = ints.gemm.pointee.probe_peak(1)
-      #expect(one > 0)
-      #expect(ints.gemm.pointee.probe_peak(10) == 10 * one)
+      let probes = [ints.gemm.pointee.probe_peak, ints.attention.pointee.probe_peak]
+      for probe in probes.compactMap({ $0 }) {
+        #expect(probe(1) > 0)
+        #expect(probe(10) == 10 * probe(1))
+      }
     }
   }
 }

@@ -190,6 +190,10 @@ typedef struct declip_int8_attention {
 
     // output[i] = 2^input[i], input -126..126, relative error 1e-6. What the weights are made of.
     void (*powers)(const float *input, size_t count, float *output);
+
+    // As `probe_peak` of products, for the instructions that multiply narrow scores and values; null
+    // where they are those of products.
+    uint64_t (*probe_peak)(uint64_t iterations);
 } declip_int8_attention;
 
 // The int8 kernels of one instruction set.
