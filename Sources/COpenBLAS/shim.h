@@ -8,3 +8,12 @@ void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *inf
              size_t uplo_length);
 void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *info,
              size_t uplo_length);
+
+// Exported by OpenBLAS where it has threads.
+int blas_thread_shutdown_(void) __attribute__((weak));
+
+// Ends OpenBLAS's threads, which it starts, to wait in busy loops, when it is loaded.
+static inline void openblas_end_threads(void) {
+    if (blas_thread_shutdown_)
+        blas_thread_shutdown_();
+}
