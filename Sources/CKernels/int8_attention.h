@@ -1,7 +1,7 @@
 // Int8 attention on vectors of LANES floats, written once with compiler vectors and included by one
 // file per instruction set. That file defines
 //   LANES, TARGET    as for the float kernels,
-//   FLOATS, TABLE    the float kernels to rotate with, and the name of the kernel table,
+//   TABLE            the name of the kernel table,
 //   ROWS, PANELS     the largest tile: queries, and panels of 16 keys or channels,
 //   WORD_GROUP       words that stand together in packed keys and values (1 or 2),
 //   KEY_BYTES        1 where narrow keys are packed as bytes, in groups of four,
@@ -85,24 +85,31 @@ static size_t padded(size_t tokens) {
     return (tokens + PANEL - 1) / PANEL * PANEL;
 }
 
+// Pairs (a, b) become (a cos - b sin, b cos + a sin).
+INLINE vector rotated(vector v, const float *cosine, const float *sine) {
+    typedef float half __attribute__((vector_size(LANES * 2), aligned(4)));
+    half c, s;
+    memcpy(&c, cosine, sizeof c);
+    memcpy(&s, sine, sizeof s);
+    const vector lanes = TWICE(s), first = -lanes;
+    integers odd;
+    UNROLL for (size_t i = 0; i < LANES; i++) odd[i] = i % 2 ? -1 : 0;
+    return v * TWICE(c) + NEIGHBOURS(v) * choose(odd, lanes, first);
+}
+
 TARGET static void rotate_quantize(const float *input, size_t stride, const float *cosine,
                                    const float *sine, const float *offset, size_t rows,
                                    size_t head_size, int32_t limit, int16_t *output,
                                    size_t output_stride, float *scale) {
     for (size_t r = 0; r < rows; r++, input += stride, output += output_stride) {
         float row[DECLIP_INT8_SCORE_SIZE];
-        memcpy(row, input, head_size * sizeof(float));
-        if (cosine) {
-            FLOATS.rotate(row, head_size, cosine + r * (head_size / 2), sine + r * (head_size / 2),
-                          1, 1, head_size);
-        }
+        const size_t angles = r * (head_size / 2);
         vector peaks = splat(0);
         for (size_t c = 0; c < head_size; c += LANES) {
-            vector v = load(row + c);
-            if (offset) {
-                v -= load(offset + c);
-                store(row + c, v);
-            }
+            vector v = load(input + c);
+            if (cosine) v = rotated(v, cosine + angles + c / 2, sine + angles + c / 2);
+            if (offset) v -= load(offset + c);
+            store(row + c, v);
             peaks = larger(magnitude(v), peaks);
         }
         float peak = largest_lane(peaks), inverse = peak > 0 ? (float)limit / peak : 0;
@@ -131,11 +138,11 @@ static void pack_keys(const int16_t *keys, size_t stride, const float *scale, si
                       size_t head_size, int32_t limit, void *packed) {
     const size_t panel_size = key_panel_size(head_size, limit);
     const int narrow = are_bytes(limit);
-    memset(packed, 0, keys_size(tokens, head_size, limit));
     for (size_t t = 0; t < padded(tokens); t++, keys += stride) {
         char *panel = (char *)packed + t / PANEL * panel_size;
         key_header *header = (key_header *)panel;
         char *place = panel + sizeof *header;
+        if (t % PANEL == 0) memset(panel, 0, t + PANEL > tokens ? panel_size : sizeof *header);
         if (t >= tokens) {
             header->bias[t % PANEL] = FAR_BELOW;
             continue;

@@ -3,7 +3,6 @@
 #if defined(__x86_64__)
 #define LANES 16
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
-#define FLOATS declip_float_avx512
 #define TABLE declip_int8_attention_avx512vnni
 #define ROWS 6
 #define PANELS 4

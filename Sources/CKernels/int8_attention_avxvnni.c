@@ -5,7 +5,6 @@
 #define VEX "%{vex%} "
 #endif
 #define LANES 8
-#define FLOATS declip_float_avx2
 #define TABLE declip_int8_attention_avxvnni
 #define ROWS 6
 #define PANELS 1

@@ -1,7 +1,6 @@
 // What int8 attention with and without NEON's dot products share. The file that includes this
 // defines TARGET, TABLE, KEY_BYTES and QUERY_OFFSET.
 #define LANES 4
-#define FLOATS declip_float_neon
 #define ROWS 4
 #define PANELS 1
 #define WORD_GROUP 1

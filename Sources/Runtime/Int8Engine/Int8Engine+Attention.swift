@@ -137,18 +137,23 @@ extension Int8Engine {
         keys: scratch.pointer(worker, layout.packedKeys, as: UInt8.self),
         values: scratch.pointer(worker, layout.packedValues, as: UInt8.self),
         ticks: countsTicks ? scratch.ticks(worker) : nil)
-      let output = scratch.pointer(worker, layout.output, as: Float.self)
+      // The first product's floats go where they belong, unless the kernel wants more channels.
+      let isDirect = index == 0 && layout.headSize == plan.transformer.headSize
+      let output =
+        isDirect
+        ? attention.target.row(rows.lowerBound) + head * layout.headSize
+        : scratch.pointer(worker, layout.output, as: Float.self)
       var now = clock_gettime_nsec()
       clock.pointee.packing += now - start
       start = now
       kernels.attention.attend(
         &packed, queries + rows.lowerBound * size, size, queryScales + rows.lowerBound,
-        rows.count, output, layout.headSize,
+        rows.count, output, isDirect ? attention.target.stride : layout.headSize,
         scratch.pointer(worker, layout.kernel, as: UInt8.self))
       now = clock_gettime_nsec()
       clock.pointee.kernel += now - start
       start = now
-      store(output, rows, attention.target, head, adds: index > 0)
+      if !isDirect { store(output, rows, attention.target, head, adds: index > 0) }
     }
     clock.pointee.packing += clock_gettime_nsec() - start
   }
