@@ -164,18 +164,24 @@ import Vision
         #expect(found.count == rows.count)
         for row in stride(from: 0, to: rows.count / width, by: 7) {
           for column in stride(from: 0, to: width, by: 13) {
-            var (sum, size) = (Double(bias[column]), abs(Double(bias[column])))
-            for index in 0..<width {
-              let term = Double(read[row * width + index]) * Double(weights[column * width + index])
-              sum += term
-              size += abs(term)
-            }
+            let (sum, size) = dot(read, row, weights, column, width, plus: [bias[column]])
             let error = abs(Double(found[row * width + column]) - sum)
             #expect(error <= 1e-6 * size + 1e-6, "\(kernels.name) \(layer) \(row) \(column)")
           }
         }
       }
     }
+  }
+
+  /// A row times a column, with what is added to that, and the sum of all terms' magnitudes.
+  private func dot(
+    _ rows: [Float], _ row: Int, _ weights: [Float], _ column: Int, _ width: Int, plus: [Float]
+  ) -> (sum: Double, size: Double) {
+    let products = (0..<width).map {
+      Double(rows[row * width + $0]) * Double(weights[column * width + $0])
+    }
+    let terms = plus.map(Double.init) + products
+    return (terms.reduce(0, +), terms.reduce(0) { $0 + abs($1) })
   }
 
   /// All layers that can read rows of 15 bits do: what is left of the error is that of weights.
@@ -243,13 +249,8 @@ import Vision
       #expect(before.map(\.count) == (mode == .vanilla ? found.count : nil))
       for row in stride(from: 0, to: read.count / width, by: 5) {
         for column in stride(from: 0, to: width, by: 11) {
-          let start = Double(before?[row * width + column] ?? 0)
-          var (sum, size) = (start + Double(bias[column]), abs(start) + abs(Double(bias[column])))
-          for index in 0..<width {
-            let term = Double(read[row * width + index]) * Double(weights[column * width + index])
-            sum += term
-            size += abs(term)
-          }
+          let start = before?[row * width + column] ?? 0
+          let (sum, size) = dot(read, row, weights, column, width, plus: [start, bias[column]])
           let error = abs(Double(found[row * width + column]) - sum)
           #expect(error <= 1e-6 * size + 1e-6, "\(kernels.name) \(row) \(column)")
         }
