@@ -11,7 +11,7 @@
 //
 // Blocks of rows stay in the second-level cache while the panels pass by; a tile's panels stay in
 // the first level while the rows of a block pass by. K is never split: the sums of a tile live in
-// registers from the first term to the epilogue.
+// registers, or in memory of the tile's own, from the first term to the epilogue.
 #include "ckernels_float.h"
 #include "ckernels_int8.h"
 

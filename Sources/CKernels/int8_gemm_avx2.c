@@ -7,7 +7,7 @@
 // 2^16, and with -c times the sum of the weights added it is, modulo 2^16, the sum of
 // w * (a - c), where c is the middle of the activations' range. That sum is known to fit where the
 // sums of the squares of w and of a - c, multiplied, are below 2^30 (Cauchy and Schwarz); where they
-// are not, which is rare, the group's pairs are widened one by one. Eleven instructions for 128
+// are not, which is rare, the group's pairs are widened one by one. Ten instructions for 128
 // multiply-accumulates.
 //
 // Full bytes: a tile of 2 rows x 16 columns with everything widened to 16 bits, two instructions

@@ -24,7 +24,7 @@ public final class WorkerPool: Sendable {
   /// Starts `threads - 1` workers. Throws `internal` where the system refuses a thread.
   public init(threads: Int) throws(DeclipError) {
     self.threads = max(1, threads)
-    guard BLAS.isReady else { throw DeclipError(.internal, "OpenBLAS cannot be prepared") }
+    _ = BLAS.leavesThreadsToPools
     var handles: [pthread_t] = []
     for worker in 1..<self.threads {
       let start = Unmanaged.passRetained(WorkerStart(board: board, worker: worker))

@@ -61,7 +61,7 @@ typedef struct declip_int8_gemm {
     // 1 where unsigned and signed bytes over their whole ranges multiply as fast as narrower ones.
     int full_range_is_fast;
 
-    // Bytes of n packed channels with k inputs each.
+    // Bytes of n packed channels with k inputs each, and of what a variant knows of its panels.
     size_t (*packed_size)(size_t n, size_t k);
 
     // weights[n][k] into panels of 16 channels, [panel][k / group][16][group], k padded with zeros

@@ -2,16 +2,15 @@ import COpenBLAS
 
 /// OpenBLAS's single-precision products on the calling thread; all matrices are row-major.
 enum BLAS {
-  /// Must be touched once before any product: OpenBLAS then computes on the calling thread only,
-  /// as it is called by the pool's threads, and has no threads of its own any more, which keep
-  /// processors busy for some 50 ms after the library is loaded.
+  /// Touched by every pool of threads, and so before any product: OpenBLAS then computes on the
+  /// calling thread only, as it is called by the pool's threads, and has no threads of its own any
+  /// more, which keep processors busy for some 50 ms after the library is loaded.
   ///
   /// The setting is one of the whole process. Who makes it another one changes how products are cut,
   /// and with that the last bits of sums, in every engine that runs at that time.
-  static let isReady: Bool = {
+  static let leavesThreadsToPools: Void = {
     openblas_set_num_threads(1)
     openblas_end_threads()
-    return true
   }()
 
   /// `c = alpha a b + beta c` with a `[m, k]`, b `[k, n]`, or `[n, k]` where it is transposed.

@@ -54,7 +54,6 @@ public final class FloatEngine {
   init(
     plan: Plan, weights: FloatWeights, pool: WorkerPool, kernels: Kernels, duty: FloatDuty
   ) throws(DeclipError) {
-    guard BLAS.isReady else { throw DeclipError(.internal, "OpenBLAS cannot be prepared") }
     self.plan = plan
     self.weights = weights
     self.pool = pool
