@@ -19,9 +19,9 @@ static size_t available_count;
 static const declip_kernels *chosen;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void offer(const char *name, declip_isa isa, const declip_float_kernels *floats,
+static void offer(const char *name, const declip_float_kernels *floats,
                   const declip_int8_kernels *ints) {
-    available[available_count++] = (declip_kernels){name, isa, floats, ints};
+    available[available_count++] = (declip_kernels){name, floats, ints};
 }
 
 #if defined(__x86_64__)
@@ -47,27 +47,36 @@ static int has_dotprod(void) { return 0; }
 static int has_i8mm(void) { return 0; }
 #endif
 
+#if defined(__x86_64__)
+// Sums of operands save multiplications only where adders are idle while multipliers are not: AMD's
+// stand apart, Intel's share their ports.
+static void offer_avx512vnni(void) {
+    const int adders_stand_apart = __builtin_cpu_is("amd");
+    if (!adders_stand_apart) offer("avx512fip", &declip_float_avx512, &declip_int8_avx512fip);
+    offer("avx512vnni", &declip_float_avx512, &declip_int8_avx512vnni);
+    if (adders_stand_apart) offer("avx512fip", &declip_float_avx512, &declip_int8_avx512fip);
+}
+#endif
+
 static void choose(void) {
-    offer("portable", DECLIP_ISA_PORTABLE, &declip_float_portable, &declip_int8_portable);
+    offer("portable", &declip_float_portable, &declip_int8_portable);
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        offer("avx2", DECLIP_ISA_AVX2, &declip_float_avx2, &declip_int8_avx2);
+        offer("avx2", &declip_float_avx2, &declip_int8_avx2);
         if (has_avxvnni())
-            offer("avxvnni", DECLIP_ISA_AVXVNNI, &declip_float_avx2, &declip_int8_avxvnni);
+            offer("avxvnni", &declip_float_avx2, &declip_int8_avxvnni);
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-            offer("avx512", DECLIP_ISA_AVX512, &declip_float_avx512, &declip_int8_avx2);
-            if (__builtin_cpu_supports("avx512vnni"))
-                offer("avx512vnni", DECLIP_ISA_AVX512VNNI, &declip_float_avx512,
-                      &declip_int8_avx512vnni);
+            offer("avx512", &declip_float_avx512, &declip_int8_avx2);
+            if (__builtin_cpu_supports("avx512vnni")) offer_avx512vnni();
         }
     }
 #elif defined(__aarch64__)
-    offer("neon", DECLIP_ISA_NEON, &declip_float_neon, &declip_int8_neon);
+    offer("neon", &declip_float_neon, &declip_int8_neon);
     if (has_dotprod()) {
-        offer("dotprod", DECLIP_ISA_NEON_DOTPROD, &declip_float_neon, &declip_int8_dotprod);
-        if (has_i8mm()) offer("i8mm", DECLIP_ISA_NEON_I8MM, &declip_float_neon, &declip_int8_i8mm);
+        offer("dotprod", &declip_float_neon, &declip_int8_dotprod);
+        if (has_i8mm()) offer("i8mm", &declip_float_neon, &declip_int8_i8mm);
     }
 #endif
     const char *forced = getenv("DECLIP_CPU");

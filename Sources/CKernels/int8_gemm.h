@@ -3,6 +3,7 @@
 //   TARGET        function attributes of the instruction set,
 //   GROUP         terms that stand together in packed weights,
 //   TILE_ROWS     rows of the largest tile,
+//   TILE_ROWS_OF  a range's largest tile, where it is not the same for all,
 //   TILE_PANELS   panels of 16 columns of the largest tile,
 //   FLOATS        the float kernels that nonlinearities are taken from,
 // and, after it, `tile_part`, which computes one tile of up to that size; as rows are shared out
@@ -22,6 +23,9 @@
 
 #ifndef BLOCK_ROWS
 #define BLOCK_ROWS 192
+#endif
+#ifndef TILE_ROWS_OF
+#define TILE_ROWS_OF(range) TILE_ROWS
 #endif
 
 enum { PANEL = DECLIP_INT8_PANEL };
@@ -45,10 +49,12 @@ typedef struct tile_input {
     size_t a_stride;
     const int8_t *panels;
     size_t panel_bytes;
-    size_t k; // padded
+    size_t terms; // to a row
+    size_t k;     // the same, padded
     declip_int8_range range;
     const void *facts;
     size_t tile; // its number within the block
+    size_t row;  // its first row within the block
 } tile_input;
 
 // Computes a tile of as many of the `rows` as it has a size for; returns how many.
@@ -60,9 +66,10 @@ static size_t tile_start(size_t rows, size_t tiles, size_t tile) {
 }
 
 #ifdef FACTS_BYTES
-// Bytes of what is known of a panel, behind all panels, and how it is found when weights are packed.
+// Bytes of what is known of a panel, behind all panels, and how it is found when weights are packed;
+// a panel may be changed then for the products of its range.
 static size_t panel_facts_size(size_t k);
-INLINE void find_panel_facts(const int8_t *panel, size_t k, void *facts);
+INLINE void finish_panel(const tile_input *in, int8_t *panel, void *facts);
 // What is known of a block of rows, and of the panel that its tiles meet next.
 INLINE void find_row_facts(const tile_input *in, size_t rows, size_t tiles, void *facts);
 INLINE void take_panel_facts(const tile_input *in, const void *panel_facts, void *facts);
@@ -72,8 +79,8 @@ static size_t panel_facts_size(size_t k) {
     (void)k;
     return 0;
 }
-INLINE void find_panel_facts(const int8_t *panel, size_t k, void *facts) {
-    (void)panel, (void)k, (void)facts;
+INLINE void finish_panel(const tile_input *in, int8_t *panel, void *facts) {
+    (void)in, (void)panel, (void)facts;
 }
 INLINE void find_row_facts(const tile_input *in, size_t rows, size_t tiles, void *facts) {
     (void)in, (void)rows, (void)tiles, (void)facts;
@@ -90,6 +97,7 @@ TARGET static void tile_run(size_t rows, size_t panels, const tile_input *input,
     while (rows) {
         size_t done = tile_part(rows, panels, &in, &out);
         rows -= done;
+        in.row += done;
         in.a += done * in.a_stride;
         if (out.sums) {
             out.sums += done * out.stride;
@@ -112,8 +120,8 @@ static size_t packed_size(size_t n, size_t k) {
     return panel_count(n) * (PANEL * padded_k(k) + panel_facts_size(padded_k(k)));
 }
 
-TARGET static void pack_weights(const int8_t *weights, size_t n, size_t k, int8_t *packed,
-                                int32_t *column_sums) {
+TARGET static void pack_weights(const int8_t *weights, size_t n, size_t k, declip_int8_range range,
+                                int8_t *packed, int32_t *column_sums) {
     const size_t padded = padded_k(k), whole = k - k % GROUP;
     // Zeros where no weight goes: behind the last terms of every panel, and in the last panel.
     if (n % PANEL) memset(packed + n / PANEL * PANEL * padded, 0, PANEL * padded);
@@ -128,9 +136,9 @@ TARGET static void pack_weights(const int8_t *weights, size_t n, size_t k, int8_
         column_sums[c] = sum;
     }
     int8_t *facts = packed + panel_count(n) * PANEL * padded;
+    const tile_input in = {.terms = k, .k = padded, .range = range};
     for (size_t p = 0; p < panel_count(n); p++)
-        find_panel_facts(packed + p * PANEL * padded, padded,
-                         facts + p * panel_facts_size(padded));
+        finish_panel(&in, packed + p * PANEL * padded, facts + p * panel_facts_size(padded));
 }
 
 // A copy of the columns and parameters at the right edge, widened to whole panels, so that tiles
@@ -193,14 +201,14 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
     if (end > every) end = every;
     _Alignas(64) char facts[FACTS_BYTES];
     tile_input in = {.facts = facts};
-    in.a_stride = a_stride, in.k = padded_k(k), in.range = range;
+    in.a_stride = a_stride, in.terms = k, in.k = padded_k(k), in.range = range;
     in.panel_bytes = in.k * PANEL;
     const int8_t *panel_facts = packed + every * in.panel_bytes;
     const declip_int8_result result = epilogue ? epilogue->result : DECLIP_INT8_STORE;
     _Alignas(64) float gated[TILE_ROWS * TILE_PANELS * PANEL];
     for (size_t block = 0; block < rows; block += BLOCK_ROWS) {
         const size_t block_rows = rows - block < BLOCK_ROWS ? rows - block : BLOCK_ROWS;
-        const size_t tiles = (block_rows + TILE_ROWS - 1) / TILE_ROWS;
+        const size_t tiles = (block_rows + TILE_ROWS_OF(range) - 1) / TILE_ROWS_OF(range);
         in.a = a + block * a_stride;
         find_row_facts(&in, block_rows, tiles, facts);
         for (size_t p = first_panel; p < end; p += TILE_PANELS) {
@@ -227,7 +235,7 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
                 const size_t start = tile_start(block_rows, tiles, t), r = block + start;
                 const size_t height = tile_start(block_rows, tiles, t + 1) - start;
                 float *place = floats ? floats + r * stride + column : NULL;
-                in.a = a + r * a_stride, in.tile = t;
+                in.a = a + r * a_stride, in.tile = t, in.row = start;
                 if (epilogue) {
                     out.row_scale = epilogue->row_scale ? epilogue->row_scale + r : NULL;
                     out.floats = result == DECLIP_INT8_GATE ? gated : place;

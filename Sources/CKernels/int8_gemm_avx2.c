@@ -67,8 +67,9 @@ INLINE int32_t largest_of(__m256i v) {
     return _mm_cvtsi128_si32(_mm_max_epi32(most, _mm_shuffle_epi32(most, 0xb1)));
 }
 
-INLINE void find_panel_facts(const int8_t *panel, size_t k, void *facts) {
+INLINE void finish_panel(const tile_input *in, int8_t *panel, void *facts) {
     panel_facts *found = facts;
+    const size_t k = in->k;
     __m256i sums[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     const __m256i ones = _mm256_set1_epi8(1), word_ones = _mm256_set1_epi16(1);
     for (size_t g = groups_of(k); g < padded_groups(k); g++) found->limits[g] = INT32_MAX;
@@ -300,7 +301,8 @@ INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const 
 }
 
 // A group's instructions.
-TARGET static uint64_t probe_peak(uint64_t iterations) {
+TARGET static uint64_t probe_peak(declip_int8_range range, uint64_t iterations) {
+    (void)range;
     enum { SUMS = 10 };
     __m256i words[SUMS], ones = _mm256_set1_epi16(1), whole = _mm256_setzero_si256();
     __m256i a = _mm256_set1_epi8(3), w = _mm256_set1_epi8(5);

@@ -51,7 +51,8 @@ INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const 
     return tile(1, in, out), 1;
 }
 
-TARGET static uint64_t probe_peak(uint64_t iterations) {
+TARGET static uint64_t probe_peak(declip_int8_range range, uint64_t iterations) {
+    (void)range;
     __m256i sums[12], a = _mm256_set1_epi8(3), w = _mm256_set1_epi8(5);
     UNROLL for (size_t r = 0; r < 12; r++) sums[r] = _mm256_setzero_si256();
     for (uint64_t i = 0; i < iterations; i++) {

@@ -71,7 +71,8 @@ INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const 
     return tile(1, in, out), 1;
 }
 
-TARGET static uint64_t probe_peak(uint64_t iterations) {
+TARGET static uint64_t probe_peak(declip_int8_range range, uint64_t iterations) {
+    (void)range;
     int32x4_t sums[16];
     UNROLL for (size_t j = 0; j < 16; j++) sums[j] = vdupq_n_s32(0);
     for (uint64_t i = 0; i < iterations; i++) {

@@ -20,8 +20,9 @@ static size_t place(size_t channel, size_t i, size_t k) {
            channel % PANEL * GROUP + i % GROUP;
 }
 
-static void pack_weights(const int8_t *weights, size_t n, size_t k, int8_t *packed,
-                         int32_t *column_sums) {
+static void pack_weights(const int8_t *weights, size_t n, size_t k, declip_int8_range range,
+                         int8_t *packed, int32_t *column_sums) {
+    (void)range;
     memset(packed, 0, packed_size(n, k));
     for (size_t c = 0; c < n; c++) {
         column_sums[c] = 0;
@@ -81,7 +82,8 @@ static void u8s8_f32(const uint8_t *a, size_t a_stride, const int8_t *packed, si
     }
 }
 
-static uint64_t probe_peak(uint64_t iterations) {
+static uint64_t probe_peak(declip_int8_range range, uint64_t iterations) {
+    (void)range;
     volatile uint8_t a = 3;
     volatile int8_t w = 5;
     int32_t sum = 0;

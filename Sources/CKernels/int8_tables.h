@@ -12,6 +12,7 @@ extern const declip_int8_attention declip_int8_attention_portable;
 extern const declip_int8_gemm declip_int8_gemm_avx2;
 extern const declip_int8_gemm declip_int8_gemm_avxvnni;
 extern const declip_int8_gemm declip_int8_gemm_avx512vnni;
+extern const declip_int8_gemm declip_int8_gemm_avx512fip;
 extern const declip_int8_rows declip_int8_rows_avx2;
 extern const declip_int8_rows declip_int8_rows_avx512;
 extern const declip_int8_attention declip_int8_attention_avx2;

@@ -12,6 +12,8 @@ public struct Benchmark: Sendable {
     public let milliseconds: Double
     /// Floating-point operations of its matrix products in one run, two for a multiply-add.
     public let operations: Double
+    /// Those of them whose operands are integers of 7 bits.
+    public let narrowOperations: Double
   }
 
   /// A part of attention.
@@ -112,14 +114,18 @@ public struct Benchmark: Sendable {
     tokens = engine.plan.rows
     arenaSize = engine.arenaSize
     var operations = [Double](repeating: 0, count: kinds.count)
-    for (step, kind) in zip(engine.plan.steps, kindOfStep) {
-      operations[kind] += 2 * Double(engine.plan.multiplyAdds(of: step))
+    var narrowOperations = operations
+    for (index, step) in engine.plan.steps.enumerated() {
+      let count = 2 * Double(engine.plan.multiplyAdds(of: step))
+      operations[kindOfStep[index]] += count
+      let share = (engine as? Int8Engine)?.narrowShare(ofStep: index) ?? 0
+      narrowOperations[kindOfStep[index]] += share * count
     }
     let used = Set(kindOfStep)
     let parts = kinds.indices.filter(used.contains).map { kind in
       Part(
         kind: kinds[kind], milliseconds: Self.median(times[kind].prefix(count)),
-        operations: operations[kind])
+        operations: operations[kind], narrowOperations: narrowOperations[kind])
     }
     self.parts = parts
     if let engine = engine as? Int8Engine, count > 0,

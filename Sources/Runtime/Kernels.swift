@@ -35,15 +35,19 @@ public struct Kernels: @unchecked Sendable {
   public struct Peaks: Sendable {
     /// Those of int8 products.
     public let products: Double
+    /// Those of int8 products whose operands have 7 bits.
+    public let narrowProducts: Double
     /// Those that attention multiplies narrow scores and values with.
     public let attention: Double
   }
 
   /// The peaks of `pool`'s threads together.
   public func int8Peaks(_ pool: WorkerPool) -> Peaks {
-    let products = peak(pool, gemm.probe_peak)
+    let products = peak(pool) { [gemm] in gemm.probe_peak(DECLIP_INT8_U8S8, $0) }
     return Peaks(
-      products: products, attention: attention.probe_peak.map { peak(pool, $0) } ?? products)
+      products: products,
+      narrowProducts: peak(pool) { [gemm] in gemm.probe_peak(DECLIP_INT8_U7S7, $0) },
+      attention: attention.probe_peak.map { peak(pool, $0) } ?? products)
   }
 
   private func peak(_ pool: WorkerPool, _ probe: @escaping (UInt64) -> UInt64) -> Double {

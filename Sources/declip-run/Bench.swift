@@ -98,8 +98,12 @@ struct Bench: ParsableCommand {
     if peaks != nil { columns.append(("of peak", .right)) }
     var table = Table(columns)
     // Milliseconds at the peak.
-    func best(_ part: StepKind, _ operations: Double) -> Double? {
-      peaks.map { operations / 2 / (part == .attention ? $0.attention : $0.products) * 1e3 }
+    func best(_ part: Benchmark.Part) -> Double? {
+      guard let peaks else { return nil }
+      if part.kind == .attention { return part.operations / 2 / peaks.attention * 1e3 }
+      return
+        (part.narrowOperations / peaks.narrowProducts
+        + (part.operations - part.narrowOperations) / peaks.products) / 2 * 1e3
     }
     func rate(_ operations: Double, _ milliseconds: Double, of best: Double?) -> [String] {
       guard operations > 0 else { return Array(repeating: "", count: columns.count - 3) }
@@ -113,28 +117,32 @@ struct Bench: ParsableCommand {
         [
           part.kind.rawValue, Format.fixed(part.milliseconds, 2),
           Format.percent(part.milliseconds / benchmark.median),
-        ] + rate(part.operations, part.milliseconds, of: best(part.kind, part.operations)))
+        ] + rate(part.operations, part.milliseconds, of: best(part)))
       guard part.kind == .attention else { continue }
       for part in benchmark.attention {
         table.add(
           [
             "  " + part.name, Format.fixed(part.milliseconds, 2),
             Format.percent(part.milliseconds / benchmark.median),
-          ] + rate(part.operations, part.milliseconds, of: best(.attention, part.operations)))
+          ]
+            + rate(
+              part.operations, part.milliseconds,
+              of: peaks.map { part.operations / 2 / $0.attention * 1e3 }))
       }
     }
     table.add(
       ["total", Format.fixed(benchmark.median, 2), ""]
         + rate(
           benchmark.operations, benchmark.median,
-          of: peaks.map { _ in
-            benchmark.parts.compactMap { best($0.kind, $0.operations) }.reduce(0, +)
-          }))
+          of: peaks.map { _ in benchmark.parts.compactMap(best).reduce(0, +) }))
     guard let peaks else { return table.text }
     func gigas(_ peak: Double) -> String { "\(Format.fixed(peak / 1e9, 0)) GMAC/s" }
     var text =
       table.text
       + "\n\npeak: \(gigas(peaks.products)), the instructions of int8 products on registers"
+    if benchmark.parts.contains(where: { $0.narrowOperations > 0 }) {
+      text += "; \(gigas(peaks.narrowProducts)) where both operands have 7 bits"
+    }
     if peaks.attention != peaks.products {
       text += "; \(gigas(peaks.attention)) those of attention"
     } else {

@@ -134,7 +134,8 @@ static void draw_operands(const declip_int8_kernels *set, size_t which, extents 
         limit_pairs(e);
     const declip_int8_gemm *both[2] = {declip_int8_portable.gemm, set->gemm};
     for (int side = 0; side < 2; side++)
-        both[side]->pack_weights(weights, e.n, e.k, packed[side], column_sums[side]);
+        both[side]->pack_weights(weights, e.n, e.k, ranges[which].range, packed[side],
+                                 column_sums[side]);
 }
 
 // Outputs have a row and columns more than are multiplied, so that what is written there shows.

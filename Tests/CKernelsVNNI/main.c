@@ -23,6 +23,7 @@ int run_checks(void) {
         return 1;
     }
     size_t wrong = ckernels_report("avx512vnni", &declip_int8_avx512vnni, SHAPES, say);
+    wrong += ckernels_report("avx512fip", &declip_int8_avx512fip, SHAPES, say);
     wrong += ckernels_report("avxvnni in its EVEX form", &declip_int8_avxvnni, SHAPES, say);
     say(wrong ? "verdict: kernels differ\n" : "verdict: all equal\n");
     return wrong != 0;

@@ -129,7 +129,7 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
         let gemm = ints.gemm.pointee
         var packed = [Int8](repeating: 1, count: gemm.packed_size(shape.n, shape.k))
         var columnSums = [Int32](repeating: -1, count: shape.n)
-        gemm.pack_weights(weights, shape.n, shape.k, &packed, &columnSums)
+        gemm.pack_weights(weights, shape.n, shape.k, range, &packed, &columnSums)
         let stride = shape.n + 3
         var found = [Int32](repeating: 77, count: shape.rows * stride)
         gemm.u8s8_s32(
@@ -159,7 +159,7 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
       let gemm = ints.gemm.pointee
       var packed = [Int8](repeating: 1, count: gemm.packed_size(n, k))
       var columnSums = [Int32](repeating: -1, count: n)
-      gemm.pack_weights(weights, n, k, &packed, &columnSums)
+      gemm.pack_weights(weights, n, k, DECLIP_INT8_U7S8, &packed, &columnSums)
       for column in 0..<n {
         let sum = weights[column * k..<(column + 1) * k].reduce(Int32(0)) { $0 + Int32($1) }
         #expect(columnSums[column] == sum)
@@ -202,8 +202,14 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
 
   @Test func theProbeCountsItsWork() {
     for (_, ints) in kernelSets() {
-      let probes = [ints.gemm.pointee.probe_peak, ints.attention.pointee.probe_peak]
-      for probe in probes.compactMap({ $0 }) {
+      let gemm = ints.gemm.pointee
+      let products = [DECLIP_INT8_U7S7, DECLIP_INT8_U8S8].map { range in
+        { (iterations: UInt64) in gemm.probe_peak(range, iterations) }
+      }
+      let attention = ints.attention.pointee.probe_peak.map { probe in
+        { (iterations: UInt64) in probe(iterations) }
+      }
+      for probe in products + [attention].compactMap({ $0 }) {
         #expect(probe(1) > 0)
         #expect(probe(10) == 10 * probe(1))
       }

@@ -4,23 +4,10 @@
 #include "ckernels_float.h"
 #include "ckernels_int8.h"
 
-// The instruction sets that kernels are written for, in rising order for each architecture. Those
-// of integer products only take their float kernels from the set below.
-typedef enum declip_isa {
-    DECLIP_ISA_PORTABLE,
-    DECLIP_ISA_AVX2,
-    DECLIP_ISA_AVXVNNI,
-    DECLIP_ISA_AVX512,
-    DECLIP_ISA_AVX512VNNI,
-    DECLIP_ISA_NEON,
-    DECLIP_ISA_NEON_DOTPROD,
-    DECLIP_ISA_NEON_I8MM,
-} declip_isa;
-
-// The kernels of one instruction set.
+// The kernels of one instruction set. Those of integer products only take their float kernels from
+// the set below.
 typedef struct declip_kernels {
     const char *name;
-    declip_isa isa;
     const declip_float_kernels *floats;
     const declip_int8_kernels *ints;
 } declip_kernels;

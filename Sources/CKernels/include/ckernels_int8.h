@@ -67,10 +67,10 @@ typedef struct declip_int8_gemm {
     // weights[n][k] into panels of 16 channels, [panel][k / group][16][group], k padded with zeros
     // to DECLIP_INT8_ROW_MULTIPLE and n to whole panels. column_sums[n] receives the sum of every
     // channel's weights. Products are fastest with `packed` aligned to 64 bytes.
-    void (*pack_weights)(const int8_t *weights, size_t n, size_t k, int8_t *packed,
-                         int32_t *column_sums);
+    void (*pack_weights)(const int8_t *weights, size_t n, size_t k, declip_int8_range range,
+                         int8_t *packed, int32_t *column_sums);
 
-    // output[r][c] = sum over i of a[r][i] * weights[c][i].
+    // output[r][c] = sum over i of a[r][i] * weights[c][i]. The range is that of packing.
     void (*u8s8_s32)(const uint8_t *a, size_t a_stride, const int8_t *packed, size_t rows, size_t n,
                      size_t k, declip_int8_range range, size_t first_panel, size_t panels,
                      int32_t *output, size_t output_stride);
@@ -80,9 +80,9 @@ typedef struct declip_int8_gemm {
                      size_t k, declip_int8_range range, size_t first_panel, size_t panels,
                      const declip_int8_epilogue *epilogue, float *output, size_t output_stride);
 
-    // Runs the instructions of a tile on registers alone and returns the number of multiply-
+    // Runs the instructions of a range's tile on registers alone and returns the number of multiply-
     // accumulates: the most that a product could reach.
-    uint64_t (*probe_peak)(uint64_t iterations);
+    uint64_t (*probe_peak)(declip_int8_range range, uint64_t iterations);
 } declip_int8_gemm;
 
 // Where quantised rows go. Values become zero_point + round(x / scale), rounded to nearest even and
@@ -208,6 +208,7 @@ extern const declip_int8_kernels declip_int8_portable;
 extern const declip_int8_kernels declip_int8_avx2;
 extern const declip_int8_kernels declip_int8_avxvnni;
 extern const declip_int8_kernels declip_int8_avx512vnni;
+extern const declip_int8_kernels declip_int8_avx512fip;
 #elif defined(__aarch64__)
 extern const declip_int8_kernels declip_int8_neon;
 extern const declip_int8_kernels declip_int8_dotprod;

@@ -67,8 +67,7 @@ extension Int8Engine {
       bias: product.bias, column_sum: layer.columnSum, result: product.result.kernel)
     kernels.gemm.u8s8_f32(
       product.source.row(rows.lowerBound, plane, in: block), product.source.stride, layer.packed,
-      rows.count, layer.outputs, layer.inputs,
-      layer.range(of: plane), 0,
+      rows.count, layer.outputs, layer.inputs, layer.range, 0,
       (layer.outputs + panel - 1) / panel, &epilogue, target.row(rows.lowerBound), target.stride)
   }
 }

@@ -169,6 +169,19 @@ public final class Int8Engine: VisionEngine {
   }
 }
 
+extension Int8Engine {
+  /// The share of a step's multiply-adds whose operands have 7 bits.
+  public func narrowShare(ofStep step: Int) -> Double {
+    var (narrow, all) = (0, 0)
+    for case .multiply(let product) in work[step].rowOperations?.0 ?? [] {
+      let weights = product.layer.outputs * product.layer.inputs
+      all += weights
+      if product.layer.range == DECLIP_INT8_U7S7 { narrow += weights }
+    }
+    return all == 0 ? 0 : Double(narrow) / Double(all)
+  }
+}
+
 // MARK: - Jobs
 
 extension Int8Engine: ParallelTask {

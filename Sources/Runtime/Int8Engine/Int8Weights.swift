@@ -137,21 +137,8 @@ struct Int8Layer: @unchecked Sendable {
   let columnSum: UnsafePointer<Int32>
   /// How the rows that it multiplies are quantised.
   let input: RowQuantization
-  /// 7 or 8.
-  let weightBits: Int
-  /// Whether products of neighbours with any bytes fit 16 bits, if that makes kernels faster.
-  let keepsToPairLimit: Bool
-
-  /// What products with a plane of rows are known to hold.
-  func range(of plane: RowPlane) -> declip_int8_range {
-    let bits = plane == .lower ? RowPlane.lowerBits : min(input.bits, 8)
-    return switch (bits, weightBits) {
-    case (8, 8): keepsToPairLimit ? DECLIP_INT8_U8S8_PAIRED : DECLIP_INT8_U8S8
-    case (8, _): DECLIP_INT8_U8S7
-    case (_, 7): DECLIP_INT8_U7S7
-    default: DECLIP_INT8_U7S8
-    }
-  }
+  /// What products are known to hold, of all planes of rows.
+  let range: declip_int8_range
 
   /// The bytes that a layer takes, nil on overflow.
   static func byteCount(_ shape: [Int], _ kernels: Kernels) -> Int? {
@@ -171,13 +158,20 @@ struct Int8Layer: @unchecked Sendable {
     let scales = (memory + packedSize).assumingMemoryBound(to: Float.self)
     let sums = (memory + packedSize + aligned(4 * outputs)).assumingMemoryBound(to: Int32.self)
     for (index, scale) in matrix.scales.enumerated() { scales[index] = scale }
-    kernels.gemm.pack_weights(matrix.values, outputs, inputs, target, sums)
+    range =
+      switch (input.bits, weightBits) {
+      case (7, 7): DECLIP_INT8_U7S7
+      case (7, _): DECLIP_INT8_U7S8
+      case (_, 7): DECLIP_INT8_U8S7
+      default:
+        kernels.gemm.full_range_is_fast == 0 && matrix.keepsToPairLimit
+          ? DECLIP_INT8_U8S8_PAIRED : DECLIP_INT8_U8S8
+      }
+    kernels.gemm.pack_weights(matrix.values, outputs, inputs, range, target, sums)
     packed = UnsafePointer(target)
     columnScale = UnsafePointer(scales)
     columnSum = UnsafePointer(sums)
     self.input = input
-    self.weightBits = weightBits
-    keepsToPairLimit = kernels.gemm.full_range_is_fast == 0 && matrix.keepsToPairLimit
   }
 
   /// Packs a layer that the model has in int8.
