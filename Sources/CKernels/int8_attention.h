@@ -10,7 +10,9 @@
 //   QUERY_OFFSET     what is added to a query's bytes (128 where the product wants them unsigned),
 //   word_terms, byte_terms, load_words, load_bytes, dot_words, dot_bytes
 //                    a broadcast group of terms, a vector of packed operands, sum + their products,
-//   power_of_2, nearest  optionally, with HAS_POWER_OF_2 and HAS_NEAREST, its own ways to them;
+//   power_of_2, nearest  optionally, with HAS_POWER_OF_2 and HAS_NEAREST, its own ways to them,
+//   slim_products    optionally, with HAS_SLIM, a way of its own to multiply slim operands, with the
+//                    functions beside it below;
 // before it, it includes int8_attention_types.h.
 //
 // ROWS queries pass over the keys chunk by chunk: the scores of a chunk, as floats, go into a
@@ -22,24 +24,53 @@
 //
 // Packed keys: for every panel of 16 a header, then the keys in groups, [group][16][terms].
 // Packed values: a scale and the mean for every channel, then [key group][channel][keys], the rest
-// zeros.
+// zeros; before each chunk of slim ones what every channel's sums have too much.
 
 enum {
     PANEL = 16,
     HALVES = PANEL / LANES, // vectors to a panel
     MOST = PANELS * HALVES, // vectors to a tile
-    // Keys to a chunk: the sums of wide products fit into 32 bits.
-    WIDE_CHUNK = 128,
-    NARROW_CHUNK = 256,
-    SCORE_STRIDE = NARROW_CHUNK + PANEL,       // a little apart from a power of two
-    BLOCK_STRIDE = DECLIP_INT8_SCORE_SIZE * 2, // bytes
+    SCORE_STRIDE = DECLIP_INT8_CHUNK_NARROW + PANEL, // a little apart from a power of two
+    BLOCK_STRIDE = DECLIP_INT8_SCORE_SIZE * 2,       // bytes
 };
+
+// How operands are packed and multiplied.
+typedef enum operands { WORDS, BYTES, SLIM } operands;
+
+#ifdef HAS_SLIM
+enum { SLIM_OFFSET = 64 }; // what is added to a query's bytes
+// Makes `terms` terms of 16 channels ready, `group` bytes from each four to the next, and finds what
+// the channels' sums will have too much.
+INLINE void slim_panel(char *panel, size_t group, size_t terms, int32_t excess[PANEL]);
+// What the sums of a row of `terms` bytes will have too much, given the sum of all bytes, by lanes.
+INLINE int32_t slim_row(const char *row, size_t terms, integers total);
+// Adds the products of ROWS rows of bytes with P panels, `panel` bytes apart, to sums.
+INLINE void slim_products(const size_t P, const char *rows, const size_t stride,
+                          const char *panels, size_t panel, size_t group, size_t terms,
+                          integers sums[ROWS][PANELS]);
+#else
+#define HAS_SLIM 0
+enum { SLIM_OFFSET = 0 };
+INLINE void slim_panel(char *panel, size_t group, size_t terms, int32_t excess[PANEL]) {
+    (void)panel, (void)group, (void)terms, (void)excess;
+}
+INLINE int32_t slim_row(const char *row, size_t terms, integers total) {
+    (void)row, (void)terms, (void)total;
+    return 0;
+}
+INLINE void slim_products(const size_t P, const char *rows, const size_t stride,
+                          const char *panels, size_t panel, size_t group, size_t terms,
+                          integers sums[ROWS][MOST]) {
+    (void)P, (void)rows, (void)stride, (void)panels, (void)panel, (void)group, (void)terms;
+    (void)sums;
+}
+#endif
 
 // What turns a panel's sums into scores: (start + sum) * scale + bias.
 typedef struct key_header {
     float scale[PANEL];
     float bias[PANEL];    // 0; where there is no key, far below any score
-    int32_t start[PANEL]; // undoes QUERY_OFFSET
+    int32_t start[PANEL]; // undoes what is added to a query's bytes
 } key_header;
 
 #define FAR_BELOW (-1e30f)
@@ -122,22 +153,25 @@ TARGET static void rotate_quantize(const float *input, size_t stride, const floa
     }
 }
 
-static int are_bytes(int32_t limit) {
-    return KEY_BYTES && limit <= DECLIP_INT8_SCORES_NARROW;
+static operands keys_are(int32_t limit) {
+    if (!KEY_BYTES || limit > DECLIP_INT8_SCORES_NARROW)
+        return WORDS;
+    return HAS_SLIM && limit <= DECLIP_INT8_SCORES_SLIM ? SLIM : BYTES;
 }
 
 static size_t key_panel_size(size_t head_size, int32_t limit) {
-    return sizeof(key_header) + PANEL * head_size * (are_bytes(limit) ? 1 : 2);
+    return sizeof(key_header) + PANEL * head_size * (keys_are(limit) == WORDS ? 2 : 1);
 }
 
 static size_t keys_size(size_t tokens, size_t head_size, int32_t limit) {
     return padded(tokens) / PANEL * key_panel_size(head_size, limit);
 }
 
-static void pack_keys(const int16_t *keys, size_t stride, const float *scale, size_t tokens,
-                      size_t head_size, int32_t limit, void *packed) {
+TARGET static void pack_keys(const int16_t *keys, size_t stride, const float *scale, size_t tokens,
+                             size_t head_size, int32_t limit, void *packed) {
     const size_t panel_size = key_panel_size(head_size, limit);
-    const int narrow = are_bytes(limit);
+    const operands kind = keys_are(limit);
+    const int32_t offset = kind == SLIM ? SLIM_OFFSET : QUERY_OFFSET;
     for (size_t t = 0; t < padded(tokens); t++, keys += stride) {
         char *panel = (char *)packed + t / PANEL * panel_size;
         key_header *header = (key_header *)panel;
@@ -148,7 +182,7 @@ static void pack_keys(const int16_t *keys, size_t stride, const float *scale, si
             continue;
         }
         header->scale[t % PANEL] = scale[t];
-        if (narrow) {
+        if (kind != WORDS) {
             int8_t row[DECLIP_INT8_SCORE_SIZE];
             int32_t sum = 0;
             for (size_t c = 0; c < head_size; c++) {
@@ -157,25 +191,42 @@ static void pack_keys(const int16_t *keys, size_t stride, const float *scale, si
             }
             for (size_t c = 0; c < head_size; c += 4)
                 memcpy(place + c * PANEL + t % PANEL * 4, row + c, 4);
-            header->start[t % PANEL] = -QUERY_OFFSET * sum;
+            header->start[t % PANEL] = -offset * sum;
         } else {
             for (size_t c = 0; c < head_size; c += WORD_GROUP)
                 memcpy(place + (c * PANEL + t % PANEL * WORD_GROUP) * 2, keys + c, WORD_GROUP * 2);
         }
     }
+    for (size_t p = 0; kind == SLIM && p < padded(tokens) / PANEL; p++) {
+        key_header *header = (key_header *)((char *)packed + p * panel_size);
+        int32_t excess[PANEL];
+        slim_panel((char *)(header + 1), 4 * PANEL, head_size, excess);
+        for (size_t t = 0; t < PANEL; t++)
+            header->start[t] -= excess[t];
+    }
 }
 
-// The scores of ROWS queries and P panels of keys. `block` holds the queries, BLOCK_STRIDE apart.
-INLINE void score_tile(const size_t P, const int as_bytes, const char *block, const char *panels,
-                       size_t panel_size, size_t score_size, float *scores, vector peaks[ROWS]) {
+// The queries of a tile.
+typedef struct query_block {
+    _Alignas(64) char rows[ROWS * BLOCK_STRIDE];
+    int32_t excess[ROWS]; // of slim ones
+} query_block;
+
+// The scores of ROWS queries and P panels of keys.
+INLINE void score_tile(const size_t P, const operands kind, const query_block *queries,
+                       const char *panels, size_t panel_size, size_t score_size, float *scores,
+                       vector peaks[ROWS]) {
     integers sums[ROWS][MOST];
     UNROLL for (size_t v = 0; v < P * HALVES; v++) {
         const key_header *header = (const key_header *)(panels + v / HALVES * panel_size);
         integers start = load_integers(header->start + v % HALVES * LANES);
-        UNROLL for (size_t r = 0; r < ROWS; r++) sums[r][v] = start;
+        UNROLL for (size_t r = 0; r < ROWS; r++) sums[r][v] =
+            kind == SLIM ? start - queries->excess[r] : start;
     }
-    const char *keys = panels + sizeof(key_header);
-    if (as_bytes) {
+    const char *keys = panels + sizeof(key_header), *block = queries->rows;
+    if (kind == SLIM) {
+        slim_products(P, block, BLOCK_STRIDE, keys, panel_size, 4 * PANEL, score_size, sums);
+    } else if (kind == BYTES) {
         for (size_t i = 0; i < score_size; i += 4, keys += 4 * PANEL, block += 4) {
             byte_vector k[MOST];
             UNROLL for (size_t v = 0; v < P * HALVES; v++) k[v] =
@@ -211,14 +262,15 @@ INLINE void score_tile(const size_t P, const int as_bytes, const char *block, co
     }
 }
 
-INLINE void score_rows(const int as_bytes, const char *block, const char *panels, size_t panel_size,
-                       size_t score_size, size_t count, float *scores, vector peaks[ROWS]) {
+INLINE void score_rows(const operands kind, const query_block *queries, const char *panels,
+                       size_t panel_size, size_t score_size, size_t count, float *scores,
+                       vector peaks[ROWS]) {
     while (count >= PANELS) {
-        score_tile(PANELS, as_bytes, block, panels, panel_size, score_size, scores, peaks);
+        score_tile(PANELS, kind, queries, panels, panel_size, score_size, scores, peaks);
         panels += PANELS * panel_size, scores += PANELS * PANEL, count -= PANELS;
     }
     while (count) {
-        score_tile(1, as_bytes, block, panels, panel_size, score_size, scores, peaks);
+        score_tile(1, kind, queries, panels, panel_size, score_size, scores, peaks);
         panels += panel_size, scores += PANEL, count--;
     }
 }
@@ -327,19 +379,41 @@ TARGET static void powers(const float *input, size_t count, float *output) {
     }
 }
 
-static int values_are_narrow(int32_t limit) {
-    return limit <= DECLIP_INT8_VALUES_NARROW;
+static operands values_are(int32_t limit) {
+    if (!VALUE_BYTES || limit > DECLIP_INT8_VALUES_NARROW)
+        return WORDS;
+    return HAS_SLIM && limit <= DECLIP_INT8_VALUES_SLIM ? SLIM : BYTES;
+}
+
+static size_t chunk_of(int32_t value_limit) {
+    if (value_limit > DECLIP_INT8_VALUES_NARROW)
+        return DECLIP_INT8_CHUNK_WIDE;
+    return value_limit > DECLIP_INT8_VALUES_SLIM ? DECLIP_INT8_CHUNK_NARROW : DECLIP_INT8_CHUNK_SLIM;
+}
+
+static int32_t weight_limit_of(int32_t value_limit) {
+    if (value_limit > DECLIP_INT8_VALUES_NARROW)
+        return DECLIP_INT8_WEIGHT_WIDE;
+    return value_limit > DECLIP_INT8_VALUES_SLIM ? DECLIP_INT8_WEIGHT_NARROW
+                                                 : DECLIP_INT8_WEIGHT_SLIM;
+}
+
+// Bytes from the first packed value to the first of the chunk that begins at key t, with what stands
+// before them.
+static size_t chunk_place(operands kind, size_t t, size_t head_size) {
+    const size_t terms = t * head_size * (kind == WORDS ? 2 : 1);
+    return terms + (kind == SLIM ? (t / DECLIP_INT8_CHUNK_SLIM + 1) * head_size * 4 : 0);
 }
 
 static size_t values_size(size_t tokens, size_t head_size, int32_t limit) {
-    const size_t width = VALUE_BYTES && values_are_narrow(limit) ? 1 : 2;
-    return head_size * (2 * sizeof(float) + padded(tokens) * width);
+    return head_size * 2 * sizeof(float) +
+           chunk_place(values_are(limit), padded(tokens), head_size);
 }
 
 // Packs LANES channels of a group of keys.
-INLINE void pack_group(const integers keys[4], const int as_bytes, size_t head_size, size_t c,
+INLINE void pack_group(const integers keys[4], const operands kind, size_t head_size, size_t c,
                        char *place) {
-    if (as_bytes) {
+    if (kind != WORDS) {
         integers group =
             (keys[0] & 0xff) | (keys[1] & 0xff) << 8 | (keys[2] & 0xff) << 16 | keys[3] << 24;
         memcpy(place + 4 * c, &group, sizeof group);
@@ -362,7 +436,7 @@ INLINE void pack_group(const integers keys[4], const int as_bytes, size_t head_s
 TARGET static void pack_values(const float *values, size_t stride, size_t tokens, size_t head_size,
                                int32_t limit, void *packed) {
     float *scale = packed, *mean = scale + head_size;
-    const int as_bytes = VALUE_BYTES && values_are_narrow(limit);
+    const operands kind = values_are(limit);
     float inverse[DECLIP_INT8_HEAD_LIMIT];
     for (size_t c = 0; c < head_size; c += LANES) {
         vector sums = splat(0), low = load(values + c), high = low;
@@ -379,8 +453,11 @@ TARGET static void pack_values(const float *values, size_t stride, size_t tokens
         for (size_t i = 0; i < LANES; i++)
             inverse[c + i] = peaks[i] > 0 ? (float)limit / peaks[i] : 0;
     }
-    char *place = (char *)(mean + head_size);
+    char *const values_at = (char *)(mean + head_size);
     for (size_t t = 0; t < padded(tokens); t += 4) {
+        const size_t chunk = t - t % DECLIP_INT8_CHUNK_SLIM;
+        char *place = values_at + chunk_place(kind, chunk, head_size) +
+                      (t - chunk) * head_size * (kind == WORDS ? 2 : 1);
         for (size_t c = 0; c < head_size; c += LANES) {
             integers keys[4];
             vector middle = load(mean + c), factor = load(inverse + c);
@@ -390,9 +467,16 @@ TARGET static void pack_values(const float *values, size_t stride, size_t tokens
                     v = (load(values + (t + k) * stride + c) - middle) * factor;
                 keys[k] = quantized(v, 1, (float)limit);
             }
-            pack_group(keys, as_bytes, head_size, c, place);
+            pack_group(keys, kind, head_size, c, place);
         }
-        place += 4 * head_size * (as_bytes ? 1 : 2);
+    }
+    for (size_t t = 0; kind == SLIM && t < tokens; t += DECLIP_INT8_CHUNK_SLIM) {
+        char *place = values_at + chunk_place(kind, t, head_size);
+        int32_t *excess = (int32_t *)(place - 4 * head_size);
+        const size_t rest = padded(tokens) - t;
+        const size_t terms = rest < DECLIP_INT8_CHUNK_SLIM ? rest : DECLIP_INT8_CHUNK_SLIM;
+        for (size_t c = 0; c < head_size; c += PANEL)
+            slim_panel(place + 4 * c, 4 * head_size, terms, excess + c);
     }
 }
 
@@ -400,20 +484,29 @@ TARGET static void pack_values(const float *values, size_t stride, size_t tokens
 // both are relative to the largest score of all.
 typedef struct chunk_factors {
     float old[LANES], new[LANES];
+    int32_t excess[ROWS]; // of slim weights
 } chunk_factors;
 
 // output = old * output + new * the products of ROWS rows of weights with `keys` keys' values, in P
 // panels of channels.
-INLINE void value_tile(const size_t P, const int as_bytes, const char *weights, const char *values,
-                       size_t head_size, size_t keys, const chunk_factors *factors, float *output) {
+INLINE void value_tile(const size_t P, const operands kind, const char *weights,
+                       const char *values, const int32_t *excess, size_t head_size, size_t keys,
+                       const chunk_factors *factors, float *output) {
     integers sums[ROWS][MOST];
-    UNROLL for (size_t r = 0; r < ROWS; r++) {
-        UNROLL for (size_t v = 0; v < P * HALVES; v++) sums[r][v] = (integers){0};
+    UNROLL for (size_t v = 0; v < P * HALVES; v++) {
+        integers start = {0};
+        if (kind == SLIM)
+            start -= load_integers(excess + v * LANES);
+        UNROLL for (size_t r = 0; r < ROWS; r++) sums[r][v] =
+            kind == SLIM ? start - factors->excess[r] : start;
     }
     const size_t stride = SCORE_STRIDE * sizeof(float);
-    const char *w[2] = {weights, weights + ROWS / 2 * stride}; // each reaches three rows
+    const char *w[2] = {weights, weights + ROWS / 2 * stride}; // each reaches half of the rows
+    const int as_bytes = kind == BYTES;
     const size_t step = as_bytes ? 4 : WORD_GROUP * 2, group = as_bytes ? 4 : WORD_GROUP;
-    for (size_t i = 0; i < keys; i += group) {
+    if (kind == SLIM)
+        slim_products(P, weights, stride, values, 4 * PANEL, 4 * head_size, keys, sums);
+    for (size_t i = 0; kind != SLIM && i < keys; i += group) {
         __asm__("" : "+r"(w[0]), "+r"(w[1]));
         if (as_bytes) {
             byte_vector k[MOST];
@@ -446,15 +539,17 @@ INLINE void value_tile(const size_t P, const int as_bytes, const char *weights, 
     }
 }
 
-INLINE void value_rows(const int as_bytes, const char *weights, const char *values,
+INLINE void value_rows(const operands kind, const char *weights, const char *values,
                        size_t head_size, size_t keys, const chunk_factors *factors, float *output) {
-    const size_t step = as_bytes ? 4 : WORD_GROUP * 2;
+    const size_t step = kind == WORDS ? WORD_GROUP * 2 : 4;
+    const int32_t *excess = (const int32_t *)(values - 4 * head_size);
     size_t c = 0;
     for (; c + PANELS * PANEL <= head_size; c += PANELS * PANEL)
-        value_tile(PANELS, as_bytes, weights, values + c * step, head_size, keys, factors,
+        value_tile(PANELS, kind, weights, values + c * step, excess + c, head_size, keys, factors,
                    output + c);
     for (; c < head_size; c += PANEL)
-        value_tile(1, as_bytes, weights, values + c * step, head_size, keys, factors, output + c);
+        value_tile(1, kind, weights, values + c * step, excess + c, head_size, keys, factors,
+                   output + c);
 }
 
 static size_t scratch_size(size_t tokens) {
@@ -463,15 +558,22 @@ static size_t scratch_size(size_t tokens) {
 }
 
 TARGET static void load_queries(const int16_t *queries, size_t stride, size_t rows,
-                                size_t score_size, int as_bytes, char *block) {
-    memset(block, 0, ROWS * BLOCK_STRIDE);
-    for (size_t r = 0; r < rows; r++, queries += stride, block += BLOCK_STRIDE) {
-        if (!as_bytes) {
-            memcpy(block, queries, score_size * sizeof(int16_t));
+                                size_t score_size, operands kind, query_block *block) {
+    memset(block, 0, sizeof *block);
+    const int32_t offset = kind == SLIM ? SLIM_OFFSET : QUERY_OFFSET;
+    for (size_t r = 0; r < rows; r++, queries += stride) {
+        char *row = block->rows + r * BLOCK_STRIDE;
+        if (kind == WORDS) {
+            memcpy(row, queries, score_size * sizeof(int16_t));
             continue;
         }
-        for (size_t c = 0; c < score_size; c++)
-            block[c] = (char)(queries[c] + QUERY_OFFSET);
+        int32_t total = 0;
+        for (size_t c = 0; c < score_size; c++) {
+            row[c] = (char)(queries[c] + offset);
+            total += queries[c] + offset;
+        }
+        if (kind == SLIM)
+            block->excess[r] = slim_row(row, score_size, (integers){total});
     }
 }
 
@@ -485,7 +587,7 @@ typedef struct gathering {
 // Moves all rows to the largest scores so far, those of a new chunk among them.
 INLINE chunk_factors join_chunk(gathering *all, const float peak[LANES],
                                 const float factor[LANES]) {
-    chunk_factors factors;
+    chunk_factors factors = {.excess = {0}};
     vector before = load(all->peak), now = load(peak), highest = larger(now, before);
     store(all->peak, highest);
     store(factors.old, power_of_2((before - highest) * load(factor)));
@@ -513,17 +615,16 @@ static inline uint64_t count_ticks(uint64_t *count, uint64_t since) {
     return now;
 }
 
-INLINE void attend_rows(const declip_int8_head *head, const int key_bytes, const int value_narrow,
+INLINE void attend_rows(const declip_int8_head *head, const operands keys, const operands weights,
                         const int16_t *queries, size_t query_stride, const float *query_scale,
                         size_t rows, float *output, size_t output_stride, float *scores) {
-    const int value_bytes = VALUE_BYTES && value_narrow;
     const size_t tokens = head->tokens, size = head->head_size;
     const size_t panel_size = key_panel_size(head->score_size, head->key_limit);
-    const size_t chunk = value_narrow ? NARROW_CHUNK : WIDE_CHUNK;
-    const float weight_limit = value_narrow ? DECLIP_INT8_WEIGHT_NARROW : DECLIP_INT8_WEIGHT_WIDE;
+    const size_t chunk = chunk_of(head->value_limit), width = weights == WORDS ? 2 : 1;
+    const float weight_limit = (float)weight_limit_of(head->value_limit);
     const float *value_scale = head->values, *mean = value_scale + size;
     const char *values = (const char *)(mean + size);
-    _Alignas(64) char block[ROWS * BLOCK_STRIDE];
+    query_block block;
     declip_int8_ticks *ticks = head->ticks;
     uint64_t *score_ticks = ticks ? &ticks->scores : NULL,
              *softmax_ticks = ticks ? &ticks->softmax : NULL,
@@ -531,8 +632,8 @@ INLINE void attend_rows(const declip_int8_head *head, const int key_bytes, const
     gathering all;
     for (size_t row = 0; row < rows; row += ROWS) {
         size_t height = rows - row < ROWS ? rows - row : ROWS;
-        load_queries(queries + row * query_stride, query_stride, height, head->score_size,
-                     key_bytes, block);
+        load_queries(queries + row * query_stride, query_stride, height, head->score_size, keys,
+                     &block);
         float factor[LANES] = {0}, peak[LANES];
         for (size_t r = 0; r < height; r++)
             factor[r] = query_scale[row + r] * head->softmax_scale * 1.44269504f;
@@ -545,7 +646,7 @@ INLINE void attend_rows(const declip_int8_head *head, const int key_bytes, const
             vector peaks[ROWS];
             for (size_t r = 0; r < ROWS; r++)
                 peaks[r] = splat(FAR_BELOW);
-            score_rows(key_bytes, block, (const char *)head->keys + t / PANEL * panel_size,
+            score_rows(keys, &block, (const char *)head->keys + t / PANEL * panel_size,
                        panel_size, head->score_size, whole / PANEL, scores, peaks);
             since = count_ticks(score_ticks, since);
             store(peak, splat(FAR_BELOW));
@@ -554,16 +655,17 @@ INLINE void attend_rows(const declip_int8_head *head, const int key_bytes, const
             const weighing weighing = weighing_of(load(peak), load(factor), weight_limit);
             for (size_t r = 0; r < height; r++) {
                 char *place = (char *)(scores + r * SCORE_STRIDE);
-                const size_t width = value_bytes ? 1 : 2;
-                integers sums = weigh(&weighing, r, place, count, value_bytes, place);
+                integers sums = weigh(&weighing, r, place, count, weights != WORDS, place);
                 if (count < whole)
                     memset(place + width * count, 0, width * (whole - count));
+                if (weights == SLIM)
+                    factors.excess[r] = slim_row(place, whole, sums);
                 all.totals[r] = all.totals[r] * factors.old[r] +
                                 __builtin_convertvector(sums, vector) * factors.new[r];
             }
             since = count_ticks(softmax_ticks, since);
-            value_rows(value_bytes, (const char *)scores, values + t * size * (value_bytes ? 1 : 2),
-                       size, whole, &factors, all.sums);
+            value_rows(weights, (const char *)scores, values + chunk_place(weights, t, size), size,
+                       whole, &factors, all.sums);
             since = count_ticks(value_ticks, since);
         }
         for (size_t r = 0; r < height; r++) {
@@ -577,24 +679,45 @@ INLINE void attend_rows(const declip_int8_head *head, const int key_bytes, const
     }
 }
 
+INLINE void attend_keys(const declip_int8_head *head, const operands keys, const int16_t *queries,
+                        size_t query_stride, const float *query_scale, size_t rows, float *output,
+                        size_t output_stride, float *scratch) {
+    switch (values_are(head->value_limit)) {
+    case WORDS:
+        attend_rows(head, keys, WORDS, queries, query_stride, query_scale, rows, output,
+                    output_stride, scratch);
+        break;
+    case BYTES:
+        if (VALUE_BYTES)
+            attend_rows(head, keys, BYTES, queries, query_stride, query_scale, rows, output,
+                        output_stride, scratch);
+        break;
+    case SLIM:
+        if (HAS_SLIM)
+            attend_rows(head, keys, SLIM, queries, query_stride, query_scale, rows, output,
+                        output_stride, scratch);
+        break;
+    }
+}
+
 TARGET static void attend(const declip_int8_head *head, const int16_t *queries, size_t query_stride,
                           const float *query_scale, size_t rows, float *output,
                           size_t output_stride, void *scratch) {
-    const int narrow = values_are_narrow(head->value_limit);
-    if (are_bytes(head->key_limit)) {
-        if (narrow) {
-            attend_rows(head, 1, 1, queries, query_stride, query_scale, rows, output, output_stride,
-                        scratch);
-        } else {
-            attend_rows(head, 1, 0, queries, query_stride, query_scale, rows, output, output_stride,
-                        scratch);
-        }
-    } else if (narrow) {
-        attend_rows(head, 0, 1, queries, query_stride, query_scale, rows, output, output_stride,
+    switch (keys_are(head->key_limit)) {
+    case WORDS:
+        attend_keys(head, WORDS, queries, query_stride, query_scale, rows, output, output_stride,
                     scratch);
-    } else {
-        attend_rows(head, 0, 0, queries, query_stride, query_scale, rows, output, output_stride,
-                    scratch);
+        break;
+    case BYTES:
+        if (KEY_BYTES)
+            attend_keys(head, BYTES, queries, query_stride, query_scale, rows, output,
+                        output_stride, scratch);
+        break;
+    case SLIM:
+        if (HAS_SLIM)
+            attend_keys(head, SLIM, queries, query_stride, query_scale, rows, output,
+                        output_stride, scratch);
+        break;
     }
 }
 

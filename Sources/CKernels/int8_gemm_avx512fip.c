@@ -1,26 +1,13 @@
-// The product with AVX-512 VNNI and, where operands have 7 bits, half of the multiplications for
-// two thirds of the terms, by the fast inner product (Winograd, A New Algorithm for Inner Product,
-// IEEE Transactions on Computers C-17, 1968; Pogue and Nicolici, Fast Inner-Product Algorithms and
-// Architectures for Deep Neural Network Accelerators, IEEE Transactions on Computers, 2024):
-//
-//   (a' + w) * (a + w') = a w + a' w' + a a' + w w'
-//
-// where the last two depend on the row or the column alone and are subtracted once. With
-// activations 0..127 and weights -64..63 both sums fit bytes, one of them unsigned, once 64 is
-// added to w and taken from w'; the sums are exact integers.
-//
-// A chunk of 48 terms has 16 a, 16 a' and 16 that are multiplied as they stand. Its instructions
-// for 192 multiply-accumulates, two `vpdpbusd` and two `vpaddb`, keep the multipliers and the
-// adders of a processor that has them apart equally busy, and take two thirds of the time of three
-// `vpdpbusd`. A tile has 10 rows x 32 columns: 20 registers of sums, 6 of weights, 4 of a row's
-// terms.
+// The product with AVX-512 VNNI and, where operands have 7 bits, two thirds of the multiplications by
+// the fast inner product. A tile has 10 rows x 32 columns: 20 registers of sums, 6 of weights, 4 of
+// a row's terms.
 #if defined(__x86_64__)
 #define FIP_ROWS 10
 #define TILE_ROWS_OF(range) ((range) == DECLIP_INT8_U7S7 ? FIP_ROWS : TILE_ROWS)
 #define FACTS_BYTES 1024
 #include "int8_gemm_512.h"
 
-enum { PART = 16, CHUNK = 3 * PART, MIDDLE = 64 };
+#include "fast_inner_512.h"
 
 // What a product has too much: a row's terms, and those of the panel at hand and the next.
 typedef struct block_facts {
@@ -41,42 +28,28 @@ static size_t chunked(const tile_input *in) {
     return in->range == DECLIP_INT8_U7S7 ? in->terms / CHUNK * CHUNK : 0;
 }
 
-// Adds 64 to the weights of a and those that stand alone, takes it from those of a'.
 INLINE void finish_panel(const tile_input *in, int8_t *panel, void *facts) {
-    const __m512i middle = _mm512_set1_epi8(MIDDLE);
     __m512i columns = _mm512_setzero_si512();
-    for (size_t i = 0; i < chunked(in); i += CHUNK, panel += CHUNK * PANEL) {
-        for (size_t j = 0; j < PART * PANEL; j += sizeof(__m512i)) {
-            int8_t *first = panel + j, *second = first + PART * PANEL,
-                   *alone = second + PART * PANEL;
-            const __m512i above = _mm512_add_epi8(_mm512_loadu_si512(first), middle);
-            const __m512i below = _mm512_sub_epi8(_mm512_loadu_si512(second), middle);
-            columns = _mm512_dpbusd_epi32(columns, above, below);
-            _mm512_storeu_si512(first, above);
-            _mm512_storeu_si512(second, below);
-            _mm512_storeu_si512(alone, _mm512_add_epi8(_mm512_loadu_si512(alone), middle));
-        }
+    for (size_t i = 0; i < chunked(in); i += CHUNK) {
+        for (size_t j = 0; j < PART; j += 4)
+            split_weights(panel + (i + j) * PANEL, PART * PANEL, &columns);
     }
     _mm512_storeu_si512(facts, columns);
 }
 
-// Of a row: a' (a - 64) + 64 a, and 64 times every term that stands alone.
 INLINE void find_row_facts(const tile_input *in, size_t rows, size_t tiles, void *facts) {
     (void)tiles;
     block_facts *found = facts;
     const __m128i middle = _mm_set1_epi8(MIDDLE);
     for (size_t r = 0; r < rows; r++) {
         const uint8_t *a = in->a + r * in->a_stride;
-        __m128i sums[3] = {_mm_setzero_si128(), _mm_setzero_si128(), _mm_setzero_si128()};
+        __m128i sum = _mm_setzero_si128(), every[3] = {sum, sum, sum};
         for (size_t i = 0; i < chunked(in); i += CHUNK) {
-            __m128i part[3];
-            UNROLL for (size_t j = 0; j < 3; j++) part[j] =
-                _mm_loadu_si128((const __m128i *)(a + i + j * PART));
-            sums[0] = _mm_dpbusd_epi32(sums[0], part[1], _mm_sub_epi8(part[0], middle));
-            sums[1] = _mm_dpbusd_epi32(sums[1], part[0], middle);
-            sums[2] = _mm_dpbusd_epi32(sums[2], part[2], middle);
+            sum = split_row(sum, a + i);
+            UNROLL for (size_t j = 0; j < 3; j++) every[j] = _mm_dpbusd_epi32(
+                every[j], _mm_loadu_si128((const __m128i *)(a + i + j * PART)), middle);
         }
-        __m128i sum = _mm_add_epi32(_mm_add_epi32(sums[0], sums[1]), sums[2]);
+        sum = _mm_add_epi32(_mm_add_epi32(sum, every[0]), _mm_add_epi32(every[1], every[2]));
         sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
         sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1));
         found->rows[r] = _mm_cvtsi128_si32(sum);
@@ -86,45 +59,6 @@ INLINE void find_row_facts(const tile_input *in, size_t rows, size_t tiles, void
 INLINE void take_panel_facts(const tile_input *in, const void *panel_facts, void *facts) {
     (void)in;
     ((block_facts *)facts)->columns = panel_facts;
-}
-
-// The weights of four of each part's terms in one panel.
-typedef struct chunk_weights {
-    __m512i first, second, alone;
-} chunk_weights;
-
-// One row's step: four terms of each part times the weights of one or two panels. In assembly
-// because the compiler, left alone, loads the terms of all rows first and runs out of registers.
-INLINE void chunk_one(const uint8_t *a, const chunk_weights *w, __m512i *sum) {
-    __m512i left, right;
-    __asm__("vpbroadcastd %3, %2\n\t"
-            "vpbroadcastd %4, %1\n\t"
-            "vpaddb %7, %2, %2\n\t"
-            "vpaddb %6, %1, %1\n\t"
-            "vpdpbusd %5%{1to16%}, %8, %0\n\t"
-            "vpdpbusd %2, %1, %0"
-            : "+v"(*sum), "=&v"(left), "=&v"(right)
-            : "m"(*(const uint8_t(*)[4])a), "m"(*(const uint8_t(*)[4])(a + PART)),
-              "m"(*(const uint8_t(*)[4])(a + 2 * PART)), "v"(w->first), "v"(w->second),
-              "v"(w->alone));
-}
-
-INLINE void chunk_two(const uint8_t *a, const chunk_weights w[2], __m512i *sum0, __m512i *sum1) {
-    __m512i left, right, terms0, terms1;
-    __asm__("vpbroadcastd %6, %5\n\t"
-            "vpbroadcastd %7, %4\n\t"
-            "vpaddb %10, %5, %3\n\t"
-            "vpaddb %9, %4, %2\n\t"
-            "vpdpbusd %8%{1to16%}, %11, %0\n\t"
-            "vpaddb %13, %5, %5\n\t"
-            "vpaddb %12, %4, %4\n\t"
-            "vpdpbusd %8%{1to16%}, %14, %1\n\t"
-            "vpdpbusd %3, %2, %0\n\t"
-            "vpdpbusd %5, %4, %1"
-            : "+v"(*sum0), "+v"(*sum1), "=&v"(left), "=&v"(right), "=&v"(terms1), "=&v"(terms0)
-            : "m"(*(const uint8_t(*)[4])a), "m"(*(const uint8_t(*)[4])(a + PART)),
-              "m"(*(const uint8_t(*)[4])(a + 2 * PART)), "v"(w[0].first), "v"(w[0].second),
-              "v"(w[0].alone), "v"(w[1].first), "v"(w[1].second), "v"(w[1].alone));
 }
 
 INLINE void fip_tile(const size_t R, const size_t P, const tile_input *in, const tile_output *out) {

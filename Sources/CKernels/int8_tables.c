@@ -26,7 +26,7 @@ const declip_int8_kernels declip_int8_avx512vnni = {
 const declip_int8_kernels declip_int8_avx512fip = {
     &declip_int8_gemm_avx512fip,
     &declip_int8_rows_avx512,
-    &declip_int8_attention_avx512vnni,
+    &declip_int8_attention_avx512fip,
 };
 #elif defined(__aarch64__)
 const declip_int8_kernels declip_int8_neon = {

@@ -18,6 +18,7 @@ extern const declip_int8_rows declip_int8_rows_avx512;
 extern const declip_int8_attention declip_int8_attention_avx2;
 extern const declip_int8_attention declip_int8_attention_avxvnni;
 extern const declip_int8_attention declip_int8_attention_avx512vnni;
+extern const declip_int8_attention declip_int8_attention_avx512fip;
 #elif defined(__aarch64__)
 extern const declip_int8_gemm declip_int8_gemm_neon;
 extern const declip_int8_gemm declip_int8_gemm_dotprod;

@@ -17,14 +17,19 @@ typedef struct head {
 
 static head drawn;
 
+static const int32_t weight_limits[] = {DECLIP_INT8_WEIGHT_SLIM, DECLIP_INT8_WEIGHT_NARROW,
+                                        DECLIP_INT8_WEIGHT_WIDE};
+
 static void draw_head(size_t shape) {
     static const size_t edges[] = {1, 2, 15, 16, 17, 33, 64, 127, 128, 129, 255, 257, 300};
     const size_t count = sizeof edges / sizeof *edges;
     const uint32_t filling = check_draw(8), extremes = filling == 4 || filling == 5;
     drawn.tokens = shape < 2 * count ? edges[shape % count] : 1 + check_draw(40);
     drawn.size = 16 * (1 + check_draw(MOST_SIZE / 16));
-    drawn.key_limit = check_draw(2) ? DECLIP_INT8_SCORES_WIDE : DECLIP_INT8_SCORES_NARROW;
-    drawn.value_limit = check_draw(2) ? DECLIP_INT8_VALUES_WIDE : DECLIP_INT8_VALUES_NARROW;
+    drawn.key_limit = (const int32_t[]){DECLIP_INT8_SCORES_SLIM, DECLIP_INT8_SCORES_NARROW,
+                                        DECLIP_INT8_SCORES_WIDE}[check_draw(3)];
+    drawn.value_limit = (const int32_t[]){DECLIP_INT8_VALUES_SLIM, DECLIP_INT8_VALUES_NARROW,
+                                          DECLIP_INT8_VALUES_WIDE}[check_draw(3)];
     // As many heads side by side as scores are made of; of wide ones at their limits, one head's
     // channels fill 32 bits.
     const uint32_t most =
@@ -84,7 +89,7 @@ int check_weights(const declip_int8_kernels *set, size_t shape) {
     static int16_t weights[2][MOST_VALUES];
     const declip_int8_attention *both[2] = {declip_int8_portable.attention, set->attention};
     const size_t count = 1 + (shape < 80 ? shape : check_draw(600));
-    const int32_t limit = check_draw(2) ? DECLIP_INT8_WEIGHT_WIDE : DECLIP_INT8_WEIGHT_NARROW;
+    const int32_t limit = weight_limits[check_draw(3)];
     check_fill(scores, count, 40);
     for (size_t i = 0; i < count; i++)
         scores[i] -= 40;
@@ -166,8 +171,8 @@ int check_attend(const declip_int8_kernels *set, size_t shape) {
         apart += difference * difference;
         whole += (double)output[0][i] * (double)output[0][i];
     }
-    const double one =
-        1.0 / (drawn.value_limit == DECLIP_INT8_VALUES_WIDE ? DECLIP_INT8_WEIGHT_WIDE
-                                                            : DECLIP_INT8_WEIGHT_NARROW);
+    const int kind =
+        drawn.value_limit == DECLIP_INT8_VALUES_WIDE ? 2 : drawn.value_limit > DECLIP_INT8_VALUES_SLIM;
+    const double one = 1.0 / weight_limits[kind];
     return !(apart <= one * one * whole);
 }

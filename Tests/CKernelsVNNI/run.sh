@@ -32,7 +32,7 @@ compile() {
 }
 objects=()
 for source in $check/*.c $here/main.c $kernels/float_{portable,avx2,avx512}.c \
-  $kernels/int8_{gemm,attention}_{portable,avx2,avx512vnni}.c $kernels/int8_gemm_avx512fip.c \
+  $kernels/int8_{gemm,attention}_{portable,avx2,avx512vnni}.c $kernels/int8_{gemm,attention}_avx512fip.c \
   $kernels/int8_rows_{portable,avx2,avx512}.c $kernels/int8_tables.c; do
   compile "$source"
 done

@@ -116,18 +116,25 @@ typedef struct declip_int8_rows {
 } declip_int8_rows;
 
 enum {
-    // Queries and keys of `declip_int8_attention` hold magnitudes up to one of these: signed bytes,
-    // or words of 13 bits for half the speed and a thirtieth of the error. Any limit between them
-    // will do; with more than 128 channels the largest must be such that size * limit^2 fits into 32
-    // bits.
+    // Queries and keys of `declip_int8_attention` hold magnitudes up to one of these: signed bytes of
+    // 7 or 8 bits, or words of 13 bits for half the speed and a thirtieth of the error. Any limit
+    // between them will do; with more than 128 channels the largest must be such that
+    // size * limit^2 fits into 32 bits.
+    DECLIP_INT8_SCORES_SLIM = 63,
     DECLIP_INT8_SCORES_NARROW = 127,
     DECLIP_INT8_SCORES_WIDE = 4095,
     // The largest magnitude of a value, and the weight of the key that scores highest in a chunk of
-    // keys: bytes, or words for half the speed. Products of 128 keys fit into 32 bits.
+    // keys: bytes of 7 or 8 bits, or words for half the speed. Products of 128 keys fit into 32 bits.
+    DECLIP_INT8_VALUES_SLIM = 63,
     DECLIP_INT8_VALUES_NARROW = 127,
     DECLIP_INT8_VALUES_WIDE = 2047,
+    DECLIP_INT8_WEIGHT_SLIM = 127,
     DECLIP_INT8_WEIGHT_NARROW = 255,
     DECLIP_INT8_WEIGHT_WIDE = 8191,
+    // Keys to a chunk: products of wide values fit into 32 bits.
+    DECLIP_INT8_CHUNK_SLIM = 192,
+    DECLIP_INT8_CHUNK_NARROW = 256,
+    DECLIP_INT8_CHUNK_WIDE = 128,
     // The largest head size, and the most channels that scores are made of; any multiples of 16 up
     // to them will do. Smaller heads are padded with zeros by the caller.
     DECLIP_INT8_HEAD_LIMIT = 128,
@@ -146,8 +153,8 @@ typedef struct declip_int8_head {
     size_t tokens;
     size_t score_size;   // channels of queries and keys
     size_t head_size;    // channels of values
-    int32_t key_limit;   // DECLIP_INT8_SCORES_NARROW or _WIDE
-    int32_t value_limit; // DECLIP_INT8_VALUES_NARROW or _WIDE
+    int32_t key_limit;   // DECLIP_INT8_SCORES_SLIM, _NARROW or _WIDE
+    int32_t value_limit; // DECLIP_INT8_VALUES_SLIM, _NARROW or _WIDE
     float softmax_scale; // of the scores; above 0
     const void *keys;
     const void *values;
