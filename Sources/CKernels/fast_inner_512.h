@@ -1,6 +1,7 @@
 // The fast inner product (Winograd, A New Algorithm for Inner Product, IEEE Transactions on
-// Computers C-17, 1968; Pogue and Nicolici, Fast Inner-Product Algorithms and Architectures for Deep
-// Neural Network Accelerators, IEEE Transactions on Computers, 2024) of bytes on 512-bit registers:
+// Computers C-17, 1968; Pogue and Nicolici, Fast Inner-Product Algorithms and Architectures for
+// Deep Neural Network Accelerators, IEEE Transactions on Computers, 2024) of bytes on 512-bit
+// registers:
 //
 //   (a' + w) * (a + w') = a w + a' w' + a a' + w w'
 //
@@ -34,7 +35,8 @@ INLINE void split_weights(int8_t *place, size_t part, __m512i *columns) {
     _mm512_storeu_si512(alone, _mm512_add_epi8(_mm512_loadu_si512(alone), middle));
 }
 
-// What a row's sums will have too much for its chunk at `a`, but for 64 times all terms: a' (a - 128).
+// What a row's sums will have too much for its chunk at `a`, but for 64 times all terms: a' (a -
+// 128).
 INLINE __m128i split_row(__m128i sum, const uint8_t *a) {
     const __m128i first = _mm_loadu_si128((const __m128i *)a);
     const __m128i second = _mm_loadu_si128((const __m128i *)(a + PART));
@@ -82,9 +84,7 @@ INLINE void chunk_two(const uint8_t *a, const chunk_weights w[2], __m512i *sum0,
 
 // The same for four terms that are multiplied alone.
 INLINE void alone(const uint8_t *a, __m512i w, __m512i *sum) {
-    __asm__("vpdpbusd %1%{1to16%}, %2, %0"
-            : "+v"(*sum)
-            : "m"(*(const uint8_t(*)[4])a), "v"(w));
+    __asm__("vpdpbusd %1%{1to16%}, %2, %0" : "+v"(*sum) : "m"(*(const uint8_t(*)[4])a), "v"(w));
 }
 
 #endif

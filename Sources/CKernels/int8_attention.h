@@ -11,7 +11,8 @@
 //   word_terms, byte_terms, load_words, load_bytes, dot_words, dot_bytes
 //                    a broadcast group of terms, a vector of packed operands, sum + their products,
 //   power_of_2, nearest  optionally, with HAS_POWER_OF_2 and HAS_NEAREST, its own ways to them,
-//   slim_products    optionally, with HAS_SLIM, a way of its own to multiply slim operands, with the
+//   slim_products    optionally, with HAS_SLIM, a way of its own to multiply slim operands, with
+//   the
 //                    functions beside it below;
 // before it, it includes int8_attention_types.h.
 //
@@ -28,8 +29,8 @@
 
 enum {
     PANEL = 16,
-    HALVES = PANEL / LANES, // vectors to a panel
-    MOST = PANELS * HALVES, // vectors to a tile
+    HALVES = PANEL / LANES,                          // vectors to a panel
+    MOST = PANELS * HALVES,                          // vectors to a tile
     SCORE_STRIDE = DECLIP_INT8_CHUNK_NARROW + PANEL, // a little apart from a power of two
     BLOCK_STRIDE = DECLIP_INT8_SCORE_SIZE * 2,       // bytes
 };
@@ -39,15 +40,14 @@ typedef enum operands { WORDS, BYTES, SLIM } operands;
 
 #ifdef HAS_SLIM
 enum { SLIM_OFFSET = 64 }; // what is added to a query's bytes
-// Makes `terms` terms of 16 channels ready, `group` bytes from each four to the next, and finds what
-// the channels' sums will have too much.
+// Makes `terms` terms of 16 channels ready, `group` bytes from each four to the next, and finds
+// what the channels' sums will have too much.
 INLINE void slim_panel(char *panel, size_t group, size_t terms, int32_t excess[PANEL]);
 // What the sums of a row of `terms` bytes will have too much, given the sum of all bytes, by lanes.
 INLINE int32_t slim_row(const char *row, size_t terms, integers total);
 // Adds the products of ROWS rows of bytes with P panels, `panel` bytes apart, to sums.
-INLINE void slim_products(const size_t P, const char *rows, const size_t stride,
-                          const char *panels, size_t panel, size_t group, size_t terms,
-                          integers sums[ROWS][PANELS]);
+INLINE void slim_products(const size_t P, const char *rows, const size_t stride, const char *panels,
+                          size_t panel, size_t group, size_t terms, integers sums[ROWS][PANELS]);
 #else
 #define HAS_SLIM 0
 enum { SLIM_OFFSET = 0 };
@@ -58,9 +58,8 @@ INLINE int32_t slim_row(const char *row, size_t terms, integers total) {
     (void)row, (void)terms, (void)total;
     return 0;
 }
-INLINE void slim_products(const size_t P, const char *rows, const size_t stride,
-                          const char *panels, size_t panel, size_t group, size_t terms,
-                          integers sums[ROWS][MOST]) {
+INLINE void slim_products(const size_t P, const char *rows, const size_t stride, const char *panels,
+                          size_t panel, size_t group, size_t terms, integers sums[ROWS][MOST]) {
     (void)P, (void)rows, (void)stride, (void)panels, (void)panel, (void)group, (void)terms;
     (void)sums;
 }
@@ -83,10 +82,6 @@ INLINE vector larger(vector a, vector b) {
     return choose(a > b, a, b);
 }
 
-INLINE vector magnitude(vector v) {
-    return (vector)((integers)v & INT32_MAX);
-}
-
 INLINE float sum_of_lanes(vector v) {
     MEET_ALL(ADD, v);
     return v[0];
@@ -105,11 +100,23 @@ INLINE integers nearest(vector v) {
 }
 
 #endif
-INLINE integers quantized(vector v, float inverse, float limit) {
+// Of rows that hold numbers alone, and whose inverse scale is one, nothing is to be clamped.
+INLINE integers quantized(vector v, float inverse, float limit, const int clamps) {
     v *= inverse;
+    if (!clamps)
+        return nearest(v);
     v = (vector)((integers)v & (v == v));
     v = larger(v, splat(-limit));
     return nearest(choose(v < limit, v, splat(limit)));
+}
+
+INLINE void quantize_words(const float *row, size_t size, float inverse, int32_t limit,
+                           const int clamps, int16_t *output) {
+    for (size_t c = 0; c < size; c += LANES) {
+        integers v = quantized(load(row + c), inverse, (float)limit, clamps);
+        shorts words = __builtin_convertvector(v, shorts);
+        memcpy(output + c, &words, sizeof words);
+    }
 }
 
 static size_t padded(size_t tokens) {
@@ -135,21 +142,27 @@ TARGET static void rotate_quantize(const float *input, size_t stride, const floa
     for (size_t r = 0; r < rows; r++, input += stride, output += output_stride) {
         float row[DECLIP_INT8_SCORE_SIZE];
         const size_t angles = r * (head_size / 2);
-        vector peaks = splat(0);
+        // Rows of one head among many stand too far apart for the processor to foresee them.
+        for (size_t c = 0; c < head_size; c += 32)
+            __builtin_prefetch(output + 8 * output_stride + c, 1);
+        integers peaks = {0};
         for (size_t c = 0; c < head_size; c += LANES) {
             vector v = load(input + c);
-            if (cosine) v = rotated(v, cosine + angles + c / 2, sine + angles + c / 2);
-            if (offset) v -= load(offset + c);
+            if (cosine)
+                v = rotated(v, cosine + angles + c / 2, sine + angles + c / 2);
+            if (offset)
+                v -= load(offset + c);
             store(row + c, v);
-            peaks = larger(magnitude(v), peaks);
+            peaks = larger_bits(magnitude_bits(v), peaks);
         }
-        float peak = largest_lane(peaks), inverse = peak > 0 ? (float)limit / peak : 0;
+        const int32_t bits = largest_bits(peaks);
+        const float peak = peak_of_bits(bits, row, head_size);
+        const float inverse = peak > 0 ? (float)limit / peak : 0;
         scale[r] = peak / (float)limit;
-        for (size_t c = 0; c < head_size; c += LANES) {
-            shorts words =
-                __builtin_convertvector(quantized(load(row + c), inverse, (float)limit), shorts);
-            memcpy(output + c, &words, sizeof words);
-        }
+        if (bits < INFINITE && inverse < INFINITY)
+            quantize_words(row, head_size, inverse, limit, 0, output);
+        else
+            quantize_words(row, head_size, inverse, limit, 1, output);
     }
 }
 
@@ -176,7 +189,8 @@ TARGET static void pack_keys(const int16_t *keys, size_t stride, const float *sc
         char *panel = (char *)packed + t / PANEL * panel_size;
         key_header *header = (key_header *)panel;
         char *place = panel + sizeof *header;
-        if (t % PANEL == 0) memset(panel, 0, t + PANEL > tokens ? panel_size : sizeof *header);
+        if (t % PANEL == 0)
+            memset(panel, 0, t + PANEL > tokens ? panel_size : sizeof *header);
         if (t >= tokens) {
             header->bias[t % PANEL] = FAR_BELOW;
             continue;
@@ -388,7 +402,8 @@ static operands values_are(int32_t limit) {
 static size_t chunk_of(int32_t value_limit) {
     if (value_limit > DECLIP_INT8_VALUES_NARROW)
         return DECLIP_INT8_CHUNK_WIDE;
-    return value_limit > DECLIP_INT8_VALUES_SLIM ? DECLIP_INT8_CHUNK_NARROW : DECLIP_INT8_CHUNK_SLIM;
+    return value_limit > DECLIP_INT8_VALUES_SLIM ? DECLIP_INT8_CHUNK_NARROW
+                                                 : DECLIP_INT8_CHUNK_SLIM;
 }
 
 static int32_t weight_limit_of(int32_t value_limit) {
@@ -398,8 +413,8 @@ static int32_t weight_limit_of(int32_t value_limit) {
                                                  : DECLIP_INT8_WEIGHT_SLIM;
 }
 
-// Bytes from the first packed value to the first of the chunk that begins at key t, with what stands
-// before them.
+// Bytes from the first packed value to the first of the chunk that begins at key t, with what
+// stands before them.
 static size_t chunk_place(operands kind, size_t t, size_t head_size) {
     const size_t terms = t * head_size * (kind == WORDS ? 2 : 1);
     return terms + (kind == SLIM ? (t / DECLIP_INT8_CHUNK_SLIM + 1) * head_size * 4 : 0);
@@ -465,7 +480,7 @@ TARGET static void pack_values(const float *values, size_t stride, size_t tokens
                 vector v = splat(0);
                 if (t + k < tokens)
                     v = (load(values + (t + k) * stride + c) - middle) * factor;
-                keys[k] = quantized(v, 1, (float)limit);
+                keys[k] = quantized(v, 1, (float)limit, 1);
             }
             pack_group(keys, kind, head_size, c, place);
         }
@@ -489,8 +504,8 @@ typedef struct chunk_factors {
 
 // output = old * output + new * the products of ROWS rows of weights with `keys` keys' values, in P
 // panels of channels.
-INLINE void value_tile(const size_t P, const operands kind, const char *weights,
-                       const char *values, const int32_t *excess, size_t head_size, size_t keys,
+INLINE void value_tile(const size_t P, const operands kind, const char *weights, const char *values,
+                       const int32_t *excess, size_t head_size, size_t keys,
                        const chunk_factors *factors, float *output) {
     integers sums[ROWS][MOST];
     UNROLL for (size_t v = 0; v < P * HALVES; v++) {
@@ -646,8 +661,8 @@ INLINE void attend_rows(const declip_int8_head *head, const operands keys, const
             vector peaks[ROWS];
             for (size_t r = 0; r < ROWS; r++)
                 peaks[r] = splat(FAR_BELOW);
-            score_rows(keys, &block, (const char *)head->keys + t / PANEL * panel_size,
-                       panel_size, head->score_size, whole / PANEL, scores, peaks);
+            score_rows(keys, &block, (const char *)head->keys + t / PANEL * panel_size, panel_size,
+                       head->score_size, whole / PANEL, scores, peaks);
             since = count_ticks(score_ticks, since);
             store(peak, splat(FAR_BELOW));
             UNROLL for (size_t r = 0; r < ROWS; r++) peak[r] = largest_lane(peaks[r]);
@@ -715,14 +730,13 @@ TARGET static void attend(const declip_int8_head *head, const int16_t *queries, 
         break;
     case SLIM:
         if (HAS_SLIM)
-            attend_keys(head, SLIM, queries, query_stride, query_scale, rows, output,
-                        output_stride, scratch);
+            attend_keys(head, SLIM, queries, query_stride, query_scale, rows, output, output_stride,
+                        scratch);
         break;
     }
 }
 
 const declip_int8_attention TABLE = {
-    VALUE_BYTES, rotate_quantize, keys_size, pack_keys,       values_size,
-    pack_values, scratch_size,    attend,    softmax_weights, powers,
-    PROBE,
+    VALUE_BYTES,  rotate_quantize, keys_size,       pack_keys, values_size, pack_values,
+    scratch_size, attend,          softmax_weights, powers,    PROBE,
 };

@@ -10,7 +10,8 @@
 
 #define HAS_SLIM 1
 
-// Every part but a' takes its weights with 64 added; terms behind whole chunks are multiplied alone.
+// Every part but a' takes its weights with 64 added; terms behind whole chunks are multiplied
+// alone.
 INLINE void slim_panel(char *panel, size_t group, size_t terms, int32_t excess[16]) {
     const size_t whole = terms / CHUNK * CHUNK;
     int8_t *place = (int8_t *)panel;
@@ -35,9 +36,8 @@ INLINE int32_t slim_row(const char *row, size_t terms, integers total) {
     return _mm512_reduce_add_epi32(_mm512_add_epi32(every, _mm512_zextsi128_si512(sum)));
 }
 
-INLINE void slim_products(const size_t P, const char *rows, const size_t stride,
-                          const char *panels, size_t panel, size_t group, size_t terms,
-                          integers sums[ROWS][PANELS]) {
+INLINE void slim_products(const size_t P, const char *rows, const size_t stride, const char *panels,
+                          size_t panel, size_t group, size_t terms, integers sums[ROWS][PANELS]) {
     const size_t part = PART / 4 * group;
     for (; terms >= CHUNK; terms -= CHUNK, rows += 2 * PART, panels += 2 * part) {
         for (size_t step = 0; step < PART; step += 4, rows += 4, panels += group) {

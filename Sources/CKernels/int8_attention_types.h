@@ -1,7 +1,6 @@
 // The vectors of int8_attention.h, for LANES floats.
 #include "ckernels_float.h"
 #include "int8_tables.h"
-#include "lanes.h"
 
 #include <string.h>
 
@@ -42,3 +41,5 @@ INLINE vector power_of_fraction(vector r) {
     p = p * r + 6.931470036506653e-1f;
     return p * r + 1.0f;
 }
+
+#include "peaks.h"

@@ -1,6 +1,6 @@
-// The product with AVX-512 VNNI and, where operands have 7 bits, two thirds of the multiplications by
-// the fast inner product. A tile has 10 rows x 32 columns: 20 registers of sums, 6 of weights, 4 of
-// a row's terms.
+// The product with AVX-512 VNNI and, where operands have 7 bits, two thirds of the multiplications
+// by the fast inner product. A tile has 10 rows x 32 columns: 20 registers of sums, 6 of weights, 4
+// of a row's terms.
 #if defined(__x86_64__)
 #define FIP_ROWS 10
 #define TILE_ROWS_OF(range) ((range) == DECLIP_INT8_U7S7 ? FIP_ROWS : TILE_ROWS)

@@ -1,12 +1,11 @@
 // The quantising kernels on vectors of LANES floats, written once with compiler vectors and
 // included by one file per instruction set, which defines LANES, TARGET (a function attribute),
-// FLOATS (the float kernels of the instruction set) and TABLE (the name of the kernel table).
+// TABLE (the name of the kernel table) and, optionally, with HAS_NEAREST and HAS_FOUR_VECTORS, its own
+// ways to round and to make bytes of four vectors.
 //
-// A row passes twice through the first-level cache: the float kernel writes it to the scratch row,
-// and from there it is quantised.
+// A normalised row goes to the scratch, and from there it is quantised.
 #include "ckernels_float.h"
 #include "int8_tables.h"
-#include "lanes.h"
 
 #include <string.h>
 
@@ -14,6 +13,7 @@ typedef float vector __attribute__((vector_size(LANES * 4), aligned(4), may_alia
 typedef int32_t integers __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef uint8_t bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
 
+#define UNROLL _Pragma("clang loop unroll(full)")
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
 typedef declip_int8_quantizer quantizer;
@@ -28,48 +28,51 @@ INLINE vector splat(float x) {
     return x - (vector){0};
 }
 
-INLINE vector select(integers mask, vector a, vector b) {
+INLINE vector choose(integers mask, vector a, vector b) {
     return (vector)((mask & (integers)a) | (~mask & (integers)b));
 }
 
-INLINE vector magnitude(vector v) {
-    return (vector)((integers)v & INT32_MAX);
-}
-
-// The larger of each pair; b where a is not a number.
-INLINE vector larger(vector a, vector b) {
-    return select(a > b, a, b);
-}
+#include "peaks.h"
 
 // The largest magnitude. Four peaks side by side, as one would wait for itself.
-INLINE float peak_of_row(const float *row, size_t columns) {
+INLINE int32_t peak_of_row(const float *row, size_t columns) {
     enum { PEAKS = 4 };
-    vector peaks[PEAKS];
-    for (size_t i = 0; i < PEAKS; i++)
-        peaks[i] = splat(0);
+    integers peaks[PEAKS];
+    UNROLL for (size_t i = 0; i < PEAKS; i++) peaks[i] = (integers){0};
     size_t c = 0;
     for (; c + PEAKS * LANES <= columns; c += PEAKS * LANES) {
-        for (size_t i = 0; i < PEAKS; i++)
-            peaks[i] = larger(magnitude(load(row + c + i * LANES)), peaks[i]);
+        UNROLL for (size_t i = 0; i < PEAKS; i++) peaks[i] =
+            larger_bits(magnitude_bits(load(row + c + i * LANES)), peaks[i]);
     }
     for (; c + LANES <= columns; c += LANES)
-        peaks[0] = larger(magnitude(load(row + c)), peaks[0]);
+        peaks[0] = larger_bits(magnitude_bits(load(row + c)), peaks[0]);
     for (; c < columns; c++)
-        peaks[0] = larger(magnitude(splat(row[c])), peaks[0]);
-    vector peak = larger(larger(peaks[0], peaks[1]), larger(peaks[2], peaks[3]));
-    MEET_ALL(larger, peak);
-    return peak[0];
+        peaks[0] = larger_bits(magnitude_bits(splat(row[c])), peaks[0]);
+    return largest_bits(larger_bits(larger_bits(peaks[0], peaks[1]), larger_bits(peaks[2], peaks[3])));
 }
 
-// Clamps, and only then rounds by adding 1.5 * 2^23, so that no multiply-add is fused into it.
-INLINE integers quantize_vector(vector v, float inverse, float lowest, float highest,
-                                int32_t zero) {
+#ifndef HAS_NEAREST
+// The nearest integers to magnitudes below 2^22, by adding 1.5 * 2^23.
+INLINE integers nearest(vector v) {
     const vector magic = splat(12582912.0f);
-    v *= inverse;
-    v = (vector)((integers)v & (v == v));
-    v = select(v > lowest, v, splat(lowest));
-    v = select(v < highest, v, splat(highest));
-    return (integers)(v + magic) - (integers)magic + zero;
+    return (integers)(v + magic) - (integers)magic;
+}
+#endif
+
+// What values are multiplied by and clamped to, and what is added.
+typedef struct steps {
+    float inverse, lowest, highest;
+    int32_t zero;
+} steps;
+
+INLINE integers quantize_vector(vector v, const steps *steps, const int clamps) {
+    v *= steps->inverse;
+    if (clamps) {
+        v = (vector)((integers)v & (v == v));
+        v = choose(v > steps->lowest, v, splat(steps->lowest));
+        v = choose(v < steps->highest, v, splat(steps->highest));
+    }
+    return nearest(v) + steps->zero;
 }
 
 // Writes `count` integers, at most LANES: as bytes, or their upper and their lower bits apart.
@@ -83,25 +86,44 @@ INLINE void store_integers(integers v, const int wide, size_t count, uint8_t *ou
     }
 }
 
-INLINE void quantize_values(const float *input, size_t columns, float inverse, int32_t range,
-                            int32_t zero, const int wide, uint8_t *output, uint8_t *low) {
-    const float lowest = (float)-zero, highest = (float)(range - zero);
+#ifndef HAS_FOUR_VECTORS
+// Writes the lanes of four vectors as bytes.
+INLINE void store_four(const integers v[4], uint8_t *output) {
+    UNROLL for (size_t i = 0; i < 4; i++) store_integers(v[i], 0, LANES, output + i * LANES, NULL);
+}
+#endif
+
+INLINE void quantize_values(const float *input, size_t columns, const steps steps,
+                            const int clamps, const int wide, uint8_t *output, uint8_t *low) {
     size_t c = 0;
-    for (; c + LANES <= columns; c += LANES)
-        store_integers(quantize_vector(load(input + c), inverse, lowest, highest, zero), wide,
-                       LANES, output + c, low + c);
-    if (c < columns) {
+    for (; c + 4 * LANES <= columns; c += 4 * LANES) {
+        integers v[4];
+        UNROLL for (size_t i = 0; i < 4; i++) v[i] =
+            quantize_vector(load(input + c + i * LANES), &steps, clamps);
+        if (!wide) {
+            store_four(v, output + c);
+            continue;
+        }
+        integers upper[4], lower[4];
+        UNROLL for (size_t i = 0; i < 4; i++) upper[i] = v[i] >> 7, lower[i] = v[i] & 127;
+        store_four(upper, output + c);
+        store_four(lower, low + c);
+    }
+    for (; c < columns; c += LANES) {
+        const size_t count = columns - c < LANES ? columns - c : LANES;
         float rest[LANES] = {0};
-        memcpy(rest, input + c, (columns - c) * sizeof(float));
-        store_integers(quantize_vector(load(rest), inverse, lowest, highest, zero), wide,
-                       columns - c, output + c, low + c);
+        memcpy(rest, input + c, count * sizeof(float));
+        store_integers(quantize_vector(load(rest), &steps, clamps), wide, count, output + c,
+                       low + c);
     }
 }
 
-INLINE void quantize_row(const float *input, size_t columns, size_t row, const quantizer *q) {
+// Quantises a row whose largest magnitude is known, which matters with scales per row.
+INLINE void quantize_row(const float *input, size_t columns, size_t row, int32_t peak_bits,
+                         const quantizer *q) {
     float inverse = q->inverse_scale;
     if (q->row_scale) {
-        float peak = peak_of_row(input, columns), half = (float)(q->range / 2);
+        float peak = peak_of_bits(peak_bits, input, columns), half = (float)(q->range / 2);
         float scale = peak / half;
         q->row_scale[row] = q->low_output ? 128 * scale : scale;
         if (q->low_output)
@@ -109,29 +131,114 @@ INLINE void quantize_row(const float *input, size_t columns, size_t row, const q
         inverse = peak > 0 ? half / peak : 0;
     }
     // Read once: the bytes written could be these.
-    const int32_t range = q->range, zero = q->zero_point;
+    const int32_t zero = q->zero_point;
+    const steps steps = {inverse, (float)-zero, (float)(q->range - zero), zero};
     const size_t start = row * q->output_stride;
-    uint8_t *output = q->output + start;
+    uint8_t *output = q->output + start, *low = q->low_output ? q->low_output + start : output;
+    // The largest magnitude of a row ends where the range does, if all are numbers.
+    const int clamps = !q->row_scale || peak_bits >= INFINITE || !(inverse < INFINITY);
     if (q->low_output) {
-        quantize_values(input, columns, inverse, range, zero, 1, output, q->low_output + start);
+        if (clamps)
+            quantize_values(input, columns, steps, 1, 1, output, low);
+        else
+            quantize_values(input, columns, steps, 0, 1, output, low);
+    } else if (clamps) {
+        quantize_values(input, columns, steps, 1, 0, output, low);
     } else {
-        quantize_values(input, columns, inverse, range, zero, 0, output, output);
+        quantize_values(input, columns, steps, 0, 0, output, low);
     }
 }
 
 TARGET static void quantize(const float *input, size_t stride, size_t rows, size_t columns,
                             const quantizer *q) {
-    for (size_t r = 0; r < rows; r++)
-        quantize_row(input + r * stride, columns, r, q);
+    for (size_t r = 0; r < rows; r++) {
+        const float *row = input + r * stride;
+        quantize_row(row, columns, r, q->row_scale ? peak_of_row(row, columns) : 0, q);
+    }
+}
+
+INLINE vector load_part(const float *p, size_t count, float fill) {
+    vector v = splat(fill);
+    memcpy(&v, p, count * sizeof(float));
+    return v;
+}
+
+INLINE float sum_of_lanes(vector v) {
+    MEET_ALL(ADD, v);
+    return v[0];
+}
+
+// The sums of R rows, or of the squares of their distances from `mean`. Two sums side by side for
+// each, as one would wait for itself.
+INLINE void sum_rows(const size_t R, const float *input, size_t stride, size_t columns,
+                     const float *mean, const int squared, float *result) {
+    vector sums[2][2];
+    UNROLL for (size_t r = 0; r < R; r++) sums[r][0] = sums[r][1] = splat(0);
+    size_t c = 0;
+    for (; c + 2 * LANES <= columns; c += 2 * LANES) {
+        UNROLL for (size_t r = 0; r < R; r++) {
+            UNROLL for (size_t i = 0; i < 2; i++) {
+                vector v = load(input + r * stride + c + i * LANES) - mean[r];
+                sums[r][i] = squared ? sums[r][i] + v * v : sums[r][i] + v;
+            }
+        }
+    }
+    for (; c < columns; c += LANES) {
+        const size_t count = columns - c < LANES ? columns - c : LANES;
+        UNROLL for (size_t r = 0; r < R; r++) {
+            vector v = load_part(input + r * stride + c, count, mean[r]) - mean[r];
+            sums[r][0] = squared ? sums[r][0] + v * v : sums[r][0] + v;
+        }
+    }
+    UNROLL for (size_t r = 0; r < R; r++) result[r] = sum_of_lanes(sums[r][0] + sums[r][1]);
+}
+
+// The normalised rows go to the scratch; two are done side by side, as one would wait for its sums.
+INLINE void normalize_rows(const size_t R, const float *input, size_t stride, const float *gain,
+                           const float *bias, float epsilon, size_t columns, float *output,
+                           int32_t *peak) {
+    float mean[2] = {0}, scale[2];
+    sum_rows(R, input, stride, columns, mean, 0, mean);
+    UNROLL for (size_t r = 0; r < R; r++) mean[r] /= (float)columns;
+    sum_rows(R, input, stride, columns, mean, 1, scale);
+    integers peaks[2];
+    UNROLL for (size_t r = 0; r < R; r++) {
+        scale[r] = 1 / sqrtf(scale[r] / (float)columns + epsilon);
+        peaks[r] = (integers){0};
+    }
+    const size_t whole = columns - columns % LANES, rest = columns - whole;
+    for (size_t c = 0; c < whole; c += LANES) {
+        const vector g = load(gain + c), b = load(bias + c);
+        UNROLL for (size_t r = 0; r < R; r++) {
+            vector v = (load(input + r * stride + c) - mean[r]) * scale[r] * g + b;
+            peaks[r] = larger_bits(magnitude_bits(v), peaks[r]);
+            memcpy(output + r * columns + c, &v, sizeof v);
+        }
+    }
+    UNROLL for (size_t r = 0; rest && r < R; r++) {
+        vector v = (load_part(input + r * stride + whole, rest, mean[r]) - mean[r]) * scale[r];
+        v = v * load_part(gain + whole, rest, 0) + load_part(bias + whole, rest, 0);
+        peaks[r] = larger_bits(magnitude_bits(v), peaks[r]);
+        memcpy(output + r * columns + whole, &v, rest * sizeof(float));
+    }
+    UNROLL for (size_t r = 0; r < R; r++) peak[r] = largest_bits(peaks[r]);
 }
 
 TARGET static void layer_norm_quantize(const float *input, size_t stride, const float *gain,
                                        const float *bias, float epsilon, size_t rows,
                                        size_t columns, const quantizer *q) {
-    for (size_t r = 0; r < rows; r++) {
-        FLOATS.layer_norm(input + r * stride, stride, gain, bias, epsilon, q->scratch, columns, 1,
-                          columns);
-        quantize_row(q->scratch, columns, r, q);
+    int32_t peak[2];
+    size_t r = 0;
+    for (; r + 2 <= rows; r += 2) {
+        normalize_rows(2, input + r * stride, stride, gain, bias, epsilon, columns, q->scratch,
+                       peak);
+        quantize_row(q->scratch, columns, r, peak[0], q);
+        quantize_row(q->scratch + columns, columns, r + 1, peak[1], q);
+    }
+    if (r < rows) {
+        normalize_rows(1, input + r * stride, stride, gain, bias, epsilon, columns, q->scratch,
+                       peak);
+        quantize_row(q->scratch, columns, r, peak[0], q);
     }
 }
 

@@ -2,7 +2,6 @@
 #if defined(__x86_64__)
 #define LANES 8
 #define TARGET __attribute__((target("avx2,fma")))
-#define FLOATS declip_float_avx2
 #define TABLE declip_int8_rows_avx2
 #include "int8_rows.h"
 #else

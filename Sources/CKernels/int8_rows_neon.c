@@ -2,7 +2,6 @@
 #if defined(__aarch64__)
 #define LANES 4
 #define TARGET
-#define FLOATS declip_float_neon
 #define TABLE declip_int8_rows_neon
 #include "int8_rows.h"
 #else

@@ -171,8 +171,9 @@ int check_attend(const declip_int8_kernels *set, size_t shape) {
         apart += difference * difference;
         whole += (double)output[0][i] * (double)output[0][i];
     }
-    const int kind =
-        drawn.value_limit == DECLIP_INT8_VALUES_WIDE ? 2 : drawn.value_limit > DECLIP_INT8_VALUES_SLIM;
+    const int kind = drawn.value_limit == DECLIP_INT8_VALUES_WIDE
+                         ? 2
+                         : drawn.value_limit > DECLIP_INT8_VALUES_SLIM;
     const double one = 1.0 / weight_limits[kind];
     return !(apart <= one * one * whole);
 }

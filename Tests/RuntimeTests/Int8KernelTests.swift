@@ -234,7 +234,7 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
     let size = rows * (columns + padding)
     var bytes = [UInt8](repeating: 9, count: 2 * size)
     var scales = [Float](repeating: 9, count: 2 * rows)
-    var scratch = [Float](repeating: 0, count: columns)
+    var scratch = [Float](repeating: 0, count: 2 * columns)
     bytes.withUnsafeMutableBufferPointer { bytes in
       scales.withUnsafeMutableBufferPointer { scales in
         scratch.withUnsafeMutableBufferPointer { scratch in

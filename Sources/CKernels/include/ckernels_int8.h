@@ -96,7 +96,7 @@ typedef struct declip_int8_quantizer {
     float *row_scale;
     uint8_t *output;
     size_t output_stride;
-    float *scratch; // one row of floats; unused by `quantize`
+    float *scratch; // two rows of floats; unused by `quantize`
     // Not null, which goes with scales per row: of integers of 15 bits `output` takes the upper 8,
     // whose zero point is 128 and whose scale, in `row_scale`, is 128 times that of the row; here go
     // the lower 7, whose zero point is 0, with as many bytes to a row, and the scale of the row.

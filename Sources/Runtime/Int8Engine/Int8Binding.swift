@@ -10,18 +10,27 @@ struct Int8Binding {
   let layout: RowLayout
   /// Slots that float steps, attention or the caller read or write.
   private let shared: Set<Slot>
+  /// The blocks whose queries and keys are quantised behind their projections.
+  private let quantizingBlocks: Set<Int>
+
+  /// Whether any block's are.
+  var quantizesHeads: Bool { !quantizingBlocks.isEmpty }
 
   init(_ plan: Plan, _ weights: Int8Weights) throws(DeclipError) {
     self.plan = plan
     self.weights = weights
     let precision = LayerPrecision(plan, weights)
     self.precision = precision
+    let quantizingBlocks = Self.quantizingBlocks(plan, precision)
+    self.quantizingBlocks = quantizingBlocks
     var shared = Set(plan.slots.filter { $0.isOutput || $0 == .tokens || $0 == .branch })
     var quantized: Set<Slot> = []
     var wide: Set<Slot> = []
     for step in plan.steps {
       switch step.operation {
-      case .attend: shared.formUnion(plan.reads(step) + plan.writes(step))
+      case .attend:
+        let isRead = { !quantizingBlocks.contains(step.block ?? 0) || $0 == Slot.value }
+        shared.formUnion(plan.reads(step).filter(isRead) + plan.writes(step))
       case _ where precision.floatShare(of: step) != .none:
         shared.formUnion(plan.reads(step) + plan.writes(step))
       default: break
@@ -42,18 +51,38 @@ struct Int8Binding {
     func sorted(_ slots: some Sequence<Slot>) -> [(Slot, columns: Int)] {
       slots.sorted { $0.rawValue < $1.rawValue }.map { ($0, plan.width(of: $0)) }
     }
-    let floats = plan.slots.subtracting(shared).subtracting([.gateOperand])
+    var floats = plan.slots.subtracting(shared).subtracting([.gateOperand, .query, .key])
+    // One place for both, whose floats are needed for no longer than their quantisation.
+    if !quantizingBlocks.isEmpty { floats.insert(.query) }
     layout = RowLayout(
       floats: sorted(floats),
       bytes: sorted(quantized).map { ($0, columns: $1, planes: wide.contains($0) ? 2 : 1) })
   }
 
+  /// The blocks of ordinary attention whose projections are bytes, and whose heads fill the kernels'
+  /// vectors.
+  private static func quantizingBlocks(_ plan: Plan, _ precision: LayerPrecision) -> Set<Int> {
+    guard plan.transformer.headSize % 16 == 0 else { return [] }
+    var blocks = Set(
+      plan.steps.compactMap { step in
+        if case .attend(.ordinary, _) = step.operation { step.block } else { nil }
+      })
+    for step in plan.steps where step.scoreSlot != nil && precision.floatShare(of: step) != .none {
+      if let block = step.block { blocks.remove(block) }
+    }
+    return blocks
+  }
+
+  /// Whether a step belongs to a block whose queries and keys are quantised behind their projections.
+  func quantizesHeads(_ step: Step) -> Bool { step.block.map(quantizingBlocks.contains) ?? false }
+
   /// Whether a slot's floats stand in the memory of blocks only, or nowhere.
   func isLocal(_ slot: Slot) -> Bool { !shared.contains(slot) }
 
-  /// What is done for each step. `float` holds the slots that are not local.
-  func work(_ float: FloatEngine) throws(DeclipError) -> [Int8Work] {
-    var binder = Binder(binding: self, float: float)
+  /// What is done for each step. `float` holds the slots that are not local, `scores` the queries and
+  /// keys that are quantised behind their projections.
+  func work(_ float: FloatEngine, _ scores: ScoreMemory?) throws(DeclipError) -> [Int8Work] {
+    var binder = Binder(binding: self, float: float, scores: scores)
     var work: [Int8Work] = []
     for step in plan.steps { work.append(try binder.bind(step)) }
     return work
@@ -63,14 +92,16 @@ struct Int8Binding {
 private struct Binder {
   let binding: Int8Binding
   let float: FloatEngine
+  let scores: ScoreMemory?
   /// Slots whose rows stand ready as bytes, and how they were quantised.
   private var ready: [Slot: RowQuantization] = [:]
   /// Whether queries and keys wait for their rotation.
   private var rotates = false
 
-  init(binding: Int8Binding, float: FloatEngine) {
+  init(binding: Int8Binding, float: FloatEngine, scores: ScoreMemory?) {
     self.binding = binding
     self.float = float
+    self.scores = scores
   }
 
   private var plan: Plan { binding.plan }
@@ -100,9 +131,11 @@ private struct Binder {
     case .linear(let layer, let source, let target, let activation, let accumulates):
       let result: Int8Product.Result =
         if let activation { .activate(activation) } else { accumulates ? .add : .store }
-      let product = try product(layer, source, target, result)
+      let product = try product(layer, source, try place(of: target, step), result)
       defer { ready[target] = nil }
-      return .rows(try quantization(of: source, product) + product.operations, of: step.rows)
+      return .rows(
+        try quantization(of: source, product) + product.operations
+          + headQuantization(step, product), of: step.rows)
     case .gatedLinear(let source, let target):
       defer { ready = share == .none ? ready.filter { $0.key != target } : [:] }
       let operations = try gatedPair(step.block ?? 0, share, source, target)
@@ -119,7 +152,7 @@ private struct Binder {
       }
       return .attend(
         .init(
-          products: try products(weights), rotates: isOrdinary && rotates, isDecoupled: !isOrdinary,
+          products: try products(weights, step), rotates: isOrdinary && rotates, isDecoupled: !isOrdinary,
           // Where one projection is compared with itself, scores spread further than bytes tell
           // apart; of the network's last aggregation nothing is given away.
           precision: isOrdinary ? self.weights.attention(ofBlock: step.block ?? 0) : .wide,
@@ -159,7 +192,7 @@ private struct Binder {
     for (layer, result, done) in [
       (BlockLayer.gate, Int8Product.Result.store, FloatDuty.Share.gate), (.up, .gate, .up),
     ] where share != done {
-      let product = try product(.block(block, layer), source, target, result)
+      let product = try product(.block(block, layer), source, try floats(target), result)
       operations += try quantization(of: source, product) + [.multiply(product)]
     }
     if share == .up {
@@ -171,37 +204,65 @@ private struct Binder {
   }
 
   private func products(
-    _ weights: AttentionWeights
-  ) throws(DeclipError) -> [(left: [FloatMatrix], right: [FloatMatrix], scale: Float)] {
+    _ weights: AttentionWeights, _ step: Step
+  ) throws(DeclipError) -> [Int8Attention.Product] {
     switch weights {
     case .ordinary:
       let scale = 1 / Float(plan.transformer.headSize).squareRoot()
-      return [([try float.matrix(.query)], [try float.matrix(.key)], scale)]
+      if let scores, binding.quantizesHeads(step) {
+        return [.init(operands: .words(queries: scores.queries, keys: scores.keys), scale: scale)]
+      }
+      let (left, right) = (try float.matrix(.query), try float.matrix(.key))
+      return [.init(operands: .floats(left: [left], right: [right]), scale: scale)]
     case .sumOfSoftmax(let slots, let scale):
-      var products: [(left: [FloatMatrix], right: [FloatMatrix], scale: Float)] = []
+      var products: [Int8Attention.Product] = []
       for slot in slots {
         let rows = [try float.matrix(slot)]
-        products.append((rows, rows, scale))
+        products.append(.init(operands: .floats(left: rows, right: rows), scale: scale))
       }
       return products
     case .softmaxOfSum(let slots, let scale):
       var rows: [FloatMatrix] = []
       for slot in slots { rows.append(try float.matrix(slot)) }
-      return [(rows, rows, scale)]
+      return [.init(operands: .floats(left: rows, right: rows), scale: scale)]
     }
   }
 
+  /// Where a projection goes: to its slot, or to where the next operation makes queries or keys of it.
+  private func place(of target: Slot, _ step: Step) throws(DeclipError) -> FloatRows {
+    guard binding.quantizesHeads(step), step.scoreSlot != nil else { return try floats(target) }
+    return try local(.query)
+  }
+
+  /// What makes queries or keys of a projection; nothing for others.
+  private func headQuantization(
+    _ step: Step, _ projection: Int8Product
+  ) throws(DeclipError) -> [RowOperation] {
+    guard let scores, let slot = step.scoreSlot, binding.quantizesHeads(step) else { return [] }
+    let rotates = plan.steps.contains { $0.block == step.block && $0.operation == .rotate(slot) }
+    let precision = weights.attention(ofBlock: step.block ?? 0)
+    return [
+      .quantizeHeads(
+        .init(
+          source: projection.target, target: slot == .key ? scores.keys : scores.queries,
+          rotates: rotates, limit: precision.scoreLimit))
+    ]
+  }
+
   private func product(
-    _ layer: Step.Layer, _ source: Slot, _ target: Slot, _ result: Int8Product.Result
+    _ layer: Step.Layer, _ source: Slot, _ target: FloatRows, _ result: Int8Product.Result
   ) throws(DeclipError) -> Int8Product {
     let matrix = try weights.matrix(layer.role(.vision, .weight))
     return Int8Product(
       layer: matrix, bias: weights.floats.optionalPointer(layer.role(.vision, .bias)),
-      source: try bytes(source, matrix.input), target: try floats(target), result: result)
+      source: try bytes(source, matrix.input), target: target, result: result)
   }
 
   private func floats(_ slot: Slot) throws(DeclipError) -> FloatRows {
-    guard binding.isLocal(slot) else { return .shared(try float.matrix(slot)) }
+    binding.isLocal(slot) ? try local(slot) : .shared(try float.matrix(slot))
+  }
+
+  private func local(_ slot: Slot) throws(DeclipError) -> FloatRows {
     guard let offset = binding.layout.floats[slot] else { throw unplaced(slot) }
     return .local(offset: offset, stride: RowLayout.floatStride(plan.width(of: slot)))
   }

@@ -33,7 +33,7 @@ struct AttentionScratch: @unchecked Sendable {
         defer { end += aligned(bytes) }
         return end
       }
-      row = place(4 * max(plan.transformer.width, plan.transformer.hiddenSize))
+      row = place(8 * max(plan.transformer.width, plan.transformer.hiddenSize))
       padded = place(4 * tokens * scoreSize)
       queries = place(2 * tokens * scoreSize)
       queryScales = place(4 * tokens)
@@ -66,7 +66,7 @@ struct AttentionScratch: @unchecked Sendable {
     ).assumingMemoryBound(to: declip_int8_ticks.self)
   }
 
-  /// One row of floats.
+  /// Two rows of floats.
   func row(_ worker: Int) -> UnsafeMutablePointer<Float> {
     pointer(worker, layout.row, as: Float.self)
   }
@@ -114,26 +114,18 @@ extension Int8Engine {
     guard !rows.isEmpty else { return }
     let clock = scratch.clock(worker)
     var start = clock_gettime_nsec()
-    pack(attention.value, head, attention.valueLimit, worker)
+    let valueLimit = attention.precision.valueLimit
+    pack(attention.value, head, valueLimit, worker)
     for (index, product) in attention.products.enumerated() {
-      let size = product.right.count * layout.headSize
-      let keyLimit = min(attention.scoreLimit, Self.exactLimit(channels: size))
-      let keys = scratch.pointer(worker, layout.keys, as: Int16.self)
-      let keyScales = scratch.pointer(worker, layout.keyScales, as: Float.self)
-      quantize(product.right, head, attention.rotates, keyLimit, keys, keyScales, worker)
+      let size = product.operands.count * layout.headSize
+      let keyLimit = min(attention.precision.scoreLimit, Self.exactLimit(channels: size))
+      let (queries, keys) = words(attention, product.operands, head, keyLimit, worker)
       kernels.attention.pack_keys(
-        keys, size, keyScales, plan.rows, size, keyLimit,
+        keys.words, keys.stride, keys.scales, plan.rows, size, keyLimit,
         scratch.pointer(worker, layout.packedKeys, as: UInt8.self))
-      var queries = keys
-      var queryScales = keyScales
-      if !attention.isDecoupled {
-        queries = scratch.pointer(worker, layout.queries, as: Int16.self)
-        queryScales = scratch.pointer(worker, layout.queryScales, as: Float.self)
-        quantize(product.left, head, attention.rotates, keyLimit, queries, queryScales, worker)
-      }
       var packed = declip_int8_head(
         tokens: plan.rows, score_size: size, head_size: layout.headSize, key_limit: keyLimit,
-        value_limit: attention.valueLimit, softmax_scale: product.scale,
+        value_limit: valueLimit, softmax_scale: product.scale,
         keys: scratch.pointer(worker, layout.packedKeys, as: UInt8.self),
         values: scratch.pointer(worker, layout.packedValues, as: UInt8.self),
         ticks: countsTicks ? scratch.ticks(worker) : nil)
@@ -147,8 +139,8 @@ extension Int8Engine {
       clock.pointee.packing += now - start
       start = now
       kernels.attention.attend(
-        &packed, queries + rows.lowerBound * size, size, queryScales + rows.lowerBound,
-        rows.count, output, isDirect ? attention.target.stride : layout.headSize,
+        &packed, queries.words + rows.lowerBound * queries.stride, queries.stride,
+        queries.scales + rows.lowerBound, rows.count, output, isDirect ? attention.target.stride : layout.headSize,
         scratch.pointer(worker, layout.kernel, as: UInt8.self))
       now = clock_gettime_nsec()
       clock.pointee.kernel += now - start
@@ -156,6 +148,35 @@ extension Int8Engine {
       if !isDirect { store(output, rows, attention.target, head, adds: index > 0) }
     }
     clock.pointee.packing += clock_gettime_nsec() - start
+  }
+
+  /// One head's queries or keys: words, `stride` from a token's to the next, and a scale for each.
+  private typealias HeadRows = (
+    words: UnsafePointer<Int16>, stride: Int, scales: UnsafePointer<Float>
+  )
+
+  /// What a head's scores are made of, quantised now unless it was behind the projections.
+  private func words(
+    _ attention: Int8Attention, _ operands: Int8Attention.Operands, _ head: Int, _ limit: Int32,
+    _ worker: Int
+  ) -> (queries: HeadRows, keys: HeadRows) {
+    switch operands {
+    case .words(let queries, let keys):
+      func rows(_ rows: ScoreRows) -> HeadRows {
+        (UnsafePointer(rows.row(0, head: head)), rows.width, UnsafePointer(rows.scale(0, head: head)))
+      }
+      return (rows(queries), rows(keys))
+    case .floats(let left, let right):
+      let (layout, size) = (scratch.layout, operands.count * scratch.layout.headSize)
+      func rows(_ source: [FloatMatrix], _ words: Int, _ scales: Int) -> HeadRows {
+        let words = scratch.pointer(worker, words, as: Int16.self)
+        let scales = scratch.pointer(worker, scales, as: Float.self)
+        quantize(source, head, attention.rotates, limit, words, scales, worker)
+        return (UnsafePointer(words), size, UnsafePointer(scales))
+      }
+      let keys = rows(right, layout.keys, layout.keyScales)
+      return (attention.isDecoupled ? keys : rows(left, layout.queries, layout.queryScales), keys)
+    }
   }
 
   /// The largest magnitude of words whose products over `channels` channels add up in 32 bits.

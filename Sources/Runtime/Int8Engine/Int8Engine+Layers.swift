@@ -16,6 +16,7 @@ extension Int8Engine {
     case .normalize(let step): normalize(step, rows, in: block)
     case .quantize(let step): quantize(step, rows, in: block)
     case .multiply(let product): multiply(product, rows, in: block)
+    case .quantizeHeads(let step): quantizeHeads(step, rows, in: block)
     case .gate(let target, let operand, let columns):
       guard !rows.isEmpty else { return }
       let (target, operand) = (target.matrix(in: block), operand.matrix(in: block))
@@ -53,6 +54,35 @@ extension Int8Engine {
     var quantizer = quantizer(step.target, from: rows.lowerBound, in: block)
     kernels.rows.quantize(
       source.row(rows.lowerBound), source.stride, rows.count, step.columns, &quantizer)
+  }
+
+  private func quantizeHeads(
+    _ step: Int8HeadQuantization, _ rows: Range<Int>, in block: RowBlock
+  ) {
+    let (source, size) = (step.source.matrix(in: block), step.target.headSize)
+    // The class token has no place on the grid.
+    let start = step.rotates ? max(rows.lowerBound, 1) : rows.upperBound
+    let (still, turned) = (rows.prefix(upTo: min(start, rows.upperBound)), rows.suffix(from: start))
+    func quantize(
+      _ rows: Range<Int>, _ cosine: UnsafePointer<Float>?, _ sine: UnsafePointer<Float>?
+    ) {
+      guard let first = rows.first else { return }
+      for head in 0..<step.target.width / size {
+        kernels.attention.rotate_quantize(
+          source.row(first) + head * size, source.stride, cosine, sine, nil, rows.count, size,
+          step.limit, step.target.row(first, head: head), step.target.width,
+          step.target.scale(first, head: head))
+      }
+    }
+    quantize(still, nil, nil)
+    guard !turned.isEmpty else { return }
+    let angles = (turned.lowerBound - 1) * size / 2
+    float.rotary.cosine.withUnsafeBufferPointer { cosine in
+      float.rotary.sine.withUnsafeBufferPointer { sine in
+        guard let cosine = cosine.baseAddress, let sine = sine.baseAddress else { return }
+        quantize(turned, cosine + angles, sine + angles)
+      }
+    }
   }
 
   private func multiply(_ product: Int8Product, _ rows: Range<Int>, in block: RowBlock) {

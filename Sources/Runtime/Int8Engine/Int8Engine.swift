@@ -23,7 +23,9 @@ public final class Int8Engine: VisionEngine {
   /// products, in steps outside attention.
   public private(set) var rowDurations: [UInt64]
   /// The bytes of memory that the plan's buffers take.
-  public var arenaSize: Int { float.arenaSize + blockMemory.byteCount + scratchMemory.count }
+  public var arenaSize: Int {
+    float.arenaSize + blockMemory.byteCount + scratchMemory.count + (scores?.byteCount ?? 0)
+  }
 
   let float: FloatEngine
   let kernels: Kernels
@@ -38,6 +40,8 @@ public final class Int8Engine: VisionEngine {
   /// Made when somebody first observes.
   private var wholeMemory: RowMemory?
   private let scratchMemory: AlignedMemory
+  /// Queries and keys; nil where no block quantises them behind their projections.
+  private let scores: ScoreMemory?
   private let blockCount: Int
 
   /// Whether attention counts ticks.
@@ -73,7 +77,8 @@ public final class Int8Engine: VisionEngine {
       duty: FloatDuty(
         share: binding.precision.floatShare, places: { !binding.isLocal($0) },
         phases: binding.precision.phases(of: plan), parts: FloatEngine.fixedParts))
-    work = try binding.work(float)
+    scores = binding.quantizesHeads ? try ScoreMemory(plan) : nil
+    work = try binding.work(float, scores)
     blockCount = RowBlock.count(rows: plan.rows, threads: pool.threads)
     blockMemory = try RowMemory(layout, threads: pool.threads)
     currentMemory = blockMemory
@@ -236,12 +241,12 @@ extension Int8Engine {
   }
 
   /// The rows that a step of the run in progress has just made, bytes turned back into floats.
-  public func rows(madeBy step: Int) -> [Float]? {
-    guard let (operations, _) = work[step].rowOperations, let memory = wholeMemory else {
-      return float.rows(madeBy: step)
+  public func rows(madeBy index: Int) -> [Float]? {
+    guard let (operations, _) = work[index].rowOperations, let memory = wholeMemory else {
+      return float.rows(madeBy: index)
     }
     let block = memory.block(0..<plan.rows, worker: 0)
-    let rows = float.range(plan.steps[step].rows)
+    let rows = float.range(plan.steps[index].rows)
     switch operations.last {
     case nil: return nil
     case .layOut(_, let patches): return values(patches.matrix(in: block), rows, .patches)
@@ -249,12 +254,15 @@ extension Int8Engine {
       return bytes(step.target, rows, columns: step.columns, in: block)
     case .quantize(let step):
       return bytes(step.target, rows, columns: step.columns, in: block)
+    case .quantizeHeads(let step):
+      let matrix = step.source.matrix(in: block)
+      return plan.steps[index].target.map { values(matrix, rows, $0) }
     case .multiply(let product):
       let matrix = product.target.matrix(in: block)
-      return plan.steps[step].target.map { values(matrix, rows, $0) }
+      return plan.steps[index].target.map { values(matrix, rows, $0) }
     case .gate(let target, _, _):
       let matrix = target.matrix(in: block)
-      return plan.steps[step].target.map { values(matrix, rows, $0) }
+      return plan.steps[index].target.map { values(matrix, rows, $0) }
     }
   }
 

@@ -34,6 +34,8 @@ enum RowOperation {
   case quantize(Int8Quantization)
   /// A product of quantised rows.
   case multiply(Int8Product)
+  /// Projected rows that become a block's queries or keys.
+  case quantizeHeads(Int8HeadQuantization)
   /// Rows that become `silu` of themselves times those of a product that was computed in float.
   case gate(FloatRows, with: FloatRows, columns: Int)
 }
@@ -94,9 +96,8 @@ struct Int8Product {
 }
 
 struct Int8Attention {
-  /// What is compared for the scores, a softmax for each; several rows side by side are compared
-  /// as one, which adds their products.
-  let products: [(left: [FloatMatrix], right: [FloatMatrix], scale: Float)]
+  /// What is compared for the scores, a softmax for each.
+  let products: [Product]
   /// Whether queries and keys are rotated by their positions.
   let rotates: Bool
   /// Whether rows are compared with themselves.
@@ -107,11 +108,46 @@ struct Int8Attention {
   let target: FloatMatrix
   let rows: RowSet
 
-  /// The largest magnitude of queries and keys.
-  var scoreLimit: Int32 { (1 << (precision.scoreBits - 1)) - 1 }
-  /// The largest magnitude of values.
-  var valueLimit: Int32 { (1 << (precision.valueBits - 1)) - 1 }
-
   /// The most rows side by side.
-  var mostSources: Int { products.map(\.right.count).max() ?? 1 }
+  var mostSources: Int { products.map(\.operands.count).max() ?? 1 }
+
+  /// Rows that are compared for scores.
+  struct Product {
+    let operands: Operands
+    /// What scores are multiplied by.
+    let scale: Float
+  }
+
+  enum Operands {
+    /// Rows in floats; several side by side are compared as one, which adds their products.
+    case floats(left: [FloatMatrix], right: [FloatMatrix])
+    /// Rows that were quantised behind their projections.
+    case words(queries: ScoreRows, keys: ScoreRows)
+
+    /// The rows side by side.
+    var count: Int {
+      switch self {
+      case .floats(_, let right): right.count
+      case .words: 1
+      }
+    }
+  }
+}
+
+extension Quantization.Attention {
+  /// The largest magnitude of queries and keys.
+  var scoreLimit: Int32 { (1 << (scoreBits - 1)) - 1 }
+  /// The largest magnitude of values.
+  var valueLimit: Int32 { (1 << (valueBits - 1)) - 1 }
+}
+
+extension Step {
+  /// Whether the step projects queries or keys: their slot, otherwise nil.
+  var scoreSlot: Slot? {
+    switch operation {
+    case .linear(.block(_, .query), _, _, _, _): .query
+    case .linear(.block(_, .key), _, _, _, _): .key
+    default: nil
+    }
+  }
 }
