@@ -113,12 +113,13 @@ extension Architecture {
         expected: "\(blocks), as the vision tower has")
     }
     for (block, attention) in attention.enumerated() {
-      guard [8, 13].contains(attention.scoreBits), [8, 12].contains(attention.valueBits) else {
+      guard [7, 8, 13].contains(attention.scoreBits), [7, 8, 12].contains(attention.valueBits)
+      else {
         throw DeclipError(
           .badData,
           "has scores of \(attention.scoreBits) bits and values of \(attention.valueBits)",
           place: "quantization of the attention of block \(block)",
-          expected: "scores of 8 or 13, values of 8 or 12")
+          expected: "scores of 7, 8 or 13, values of 7, 8 or 12")
       }
     }
   }

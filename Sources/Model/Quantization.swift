@@ -21,9 +21,10 @@ public struct Quantization: Hashable, Sendable {
   /// A decoupled aggregation, the last block's in any mode but `vanilla`, has the wide ones whatever
   /// is recorded.
   public struct Attention: Hashable, Sendable {
-    /// The bits of queries and keys, 8 or 13; every row has a scale of its own.
+    /// The bits of queries and keys, 7, 8 or 13; every row has a scale of its own.
     public var scoreBits: Int
-    /// The bits of values, 8 or 12; every channel of a head has a scale of its own.
+    /// The bits of values, 7, 8 or 12; every channel of a head has a scale of its own. Weights have as
+    /// many bits as values of 7 or 8, and 13 for 12.
     public var valueBits: Int
 
     /// Makes a record of bits.
@@ -32,6 +33,8 @@ public struct Quantization: Hashable, Sendable {
       self.valueBits = valueBits
     }
 
+    /// Bytes of 7 bits.
+    public static let slim = Attention(scoreBits: 7, valueBits: 7)
     /// Bytes.
     public static let narrow = Attention(scoreBits: 8, valueBits: 8)
     /// Words.

@@ -44,8 +44,8 @@ struct MethodOptions: ParsableArguments {
 
   @Option(
     help: """
-      speed gives 7 bits to layers that bear it, balance 8 to all, with pairs of weights that \
-      processors without VNNI multiply fast, fidelity 8 without regard to these.
+      speed gives 7 bits to attention and layers that bear it, balance 8 to all, with pairs of \
+      weights that processors without VNNI multiply fast, fidelity 8 without regard to these.
       """)
   var prefer = CalibrationOptions.Preference.balance
 

@@ -14,7 +14,8 @@ public struct CalibrationOptions: Hashable, Sendable {
 
   /// What single layers' bits are chosen for.
   public enum Preference: String, Hashable, Sendable, CaseIterable {
-    /// 7 bits for inputs and weights wherever the features stay within `QualityBars.standard`.
+    /// 7 bits for attention, and for inputs and weights of layers, wherever the features stay within
+    /// `QualityBars.fast`.
     case speed
     /// At least 8 bits throughout, and more for what is worth most where features do not stay within
     /// `QualityBars.strict`. Weights keep to `QuantizedMatrix.pairLimit`, by which every processor
@@ -65,6 +66,11 @@ public struct QualityBars: Hashable, Sendable {
   public var shift: Double
   /// The least share of patches that keep their class.
   public var labelAgreement: Double
+
+  /// What may be given away for speed: half of what features may lose and still be of use (cosine
+  /// 0.998, centred 0.99, labels 98 %).
+  public static let fast = QualityBars(
+    cosine: 0.999, firstPercentile: 0.98, centredCosine: 0.995, shift: 0.1, labelAgreement: 0.99)
 
   /// Half of what a quantised model may lose at all (cosine 0.9995, centred 0.998, shift 0.05): the
   /// pictures that a choice is made by are not those that it is used on.

@@ -11,18 +11,20 @@ extension Calibrator {
   func widen(
     _ ladder: inout Ladder, _ quantizer: TowerQuantizer, _ objective: TowerObjective
   ) throws(DeclipError) {
-    let bars = options.prefer == .speed ? QualityBars.standard : .strict
-    func isEnough(_ damage: [DenseMode: Damage]) -> Bool {
+    func isEnough(_ damage: [DenseMode: Damage], _ bars: QualityBars) -> Bool {
       bars.hold(for: damage)
         && damage.values.allSatisfy { $0.content.cosine >= options.target ?? 0 }
     }
-    guard let narrow = ladder.chosen, !isEnough(narrow.damage) else { return }
+    // One product more is worth its time even for speed.
+    let (bars, first): (QualityBars, QualityBars) =
+      options.prefer == .speed ? (.fast, .standard) : (.strict, .strict)
+    guard let narrow = ladder.chosen, !isEnough(narrow.damage, first) else { return }
     if let last = quantizer.groups.last(where: { $0.kind == .attentionOutput }) {
       var recipe = narrow.recipe
       recipe.widen(.layers(last))
       try ladder.attempt("+ 15 bits after the last attention", recipe)
     }
-    guard let start = ladder.chosen, !isEnough(start.damage) else { return }
+    guard let start = ladder.chosen, !isEnough(start.damage, bars) else { return }
     let search = SensitivitySearch(quantizer, objective)
     progress("finding products to widen")
     let gains = try search.sensitivities(
@@ -30,9 +32,10 @@ extension Calibrator {
       cost: { quantizer.cost(of: $0, rows: objective.rows) }, { $0.widen($1) })
     let ordered = affordable(gains, of: quantizer.cost(rows: objective.rows), search)
     guard !ordered.isEmpty else { return }
-    if let recipe = try search.fewest(start.recipe, ordered, { $0.widen($1) }, until: isEnough)
-      .recipe
-    {
+    let reached = try search.fewest(start.recipe, ordered, { $0.widen($1) }) {
+      isEnough($0, bars)
+    }
+    if let recipe = reached.recipe {
       try ladder.settle("+ \(recipe.wideProducts) wide products", recipe)
     } else {
       var recipe = start.recipe
@@ -71,14 +74,18 @@ extension Calibrator {
     }
   }
 
-  /// Gives 7 bits to inputs and weights where the features stay within the bars.
+  /// Gives 7 bits to attention, and to inputs and weights, where the features stay within the bars.
   func narrow(
     _ ladder: inout Ladder, _ quantizer: TowerQuantizer, _ objective: TowerObjective,
     _ measured: inout [InputGroup: Double]
   ) throws(DeclipError) {
-    guard let start = ladder.chosen, QualityBars.standard.hold(for: start.damage) else { return }
+    guard var recipe = ladder.chosen?.recipe else { return }
+    let bars = QualityBars.fast
+    recipe.slimsAttention = true
+    try ladder.settle("+ 7 bits for attention", recipe, if: bars.hold)
+    guard let start = ladder.chosen, bars.hold(for: start.damage) else { return }
     let search = SensitivitySearch(quantizer, objective)
-    var recipe = start.recipe
+    recipe = start.recipe
     // Fewer bits of either alone make no product faster.
     func narrow(_ recipe: inout Recipe, _ group: InputGroup) {
       recipe.bits[group] = .init(weights: 7, inputs: 7)
@@ -89,7 +96,7 @@ extension Calibrator {
     let losses = try search.sensitivities(recipe, candidates, cost: quantizer.cost, narrow)
     for loss in losses { measured[loss.candidate] = loss.loss }
     recipe = try search.most(
-      recipe, search.worthwhile(losses), narrow, while: QualityBars.standard.hold)
+      recipe, search.worthwhile(losses), narrow, while: bars.hold)
     let count = recipe.bits.values.count { $0.inputs == 7 }
     try ladder.settle("+ 7 bits for \(count) of \(quantizer.groups.count) groups of layers", recipe)
   }

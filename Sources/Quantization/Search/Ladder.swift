@@ -59,6 +59,14 @@ struct Ladder {
     best = rungs.count - 1
   }
 
+  /// The same, if what it loses is within bounds.
+  mutating func settle(
+    _ name: String, _ recipe: Recipe, if holds: ([DenseMode: Damage]) -> Bool
+  ) throws(DeclipError) {
+    let rung = try attempt(name, recipe)
+    if holds(rung.damage) { best = rungs.count - 1 }
+  }
+
   /// Tries all steps that options leave open, each on top of the best so far: one range for all
   /// rows, a scale for each row, migration, compensated rounding, ranges of weights by squared
   /// error, corrected biases, and at last one range for all rows again with all that helped.

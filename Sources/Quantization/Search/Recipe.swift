@@ -52,6 +52,8 @@ public struct Recipe: Hashable, Sendable {
   public var floats: Set<InputGroup> = []
   /// Parts of attention that multiply words; all others multiply bytes.
   public var wideAttention: Set<AttentionPart> = []
+  /// Whether those bytes have 7 bits.
+  public var slimsAttention = false
 
   /// Makes a recipe for 8 bits throughout.
   public init(
@@ -70,10 +72,11 @@ public struct Recipe: Hashable, Sendable {
   /// The bits of a group.
   public func bits(of group: InputGroup) -> Bits { bits[group] ?? defaultBits }
 
-  /// The attention of a tower's blocks; empty where all of it multiplies bytes.
+  /// The attention of a tower's blocks; empty where all of it multiplies bytes of 8 bits.
   func attention(blocks: Int) -> [Quantization.Attention] {
-    guard !wideAttention.isEmpty else { return [] }
-    let (wide, narrow) = (Quantization.Attention.wide, Quantization.Attention.narrow)
+    guard slimsAttention || !wideAttention.isEmpty else { return [] }
+    let wide = Quantization.Attention.wide
+    let narrow = slimsAttention ? Quantization.Attention.slim : .narrow
     return (0..<blocks).map { block in
       func isWide(_ kind: AttentionPart.Kind) -> Bool {
         wideAttention.contains(AttentionPart(block: block, kind: kind))
