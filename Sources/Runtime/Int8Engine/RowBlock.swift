@@ -17,8 +17,8 @@ struct RowBlock {
   /// The token whose rows stand first in the block's memory.
   let firstRow: Int
 
-  /// The most rows to a block: rows of 2048 floats for all of them take 384 KiB.
-  static let mostRows = 48
+  /// The most rows to a block: rows of 2048 floats for all of them take 480 KiB.
+  static let mostRows = 60
 
   /// Blocks end at multiples of this, as products are fastest with whole tiles of four rows.
   private static let tileRows = 4
