@@ -43,6 +43,10 @@ enum { SLIM_OFFSET = 64 }; // what is added to a query's bytes
 // Makes `terms` terms of 16 channels ready, `group` bytes from each four to the next, and finds
 // what the channels' sums will have too much.
 INLINE void slim_panel(char *panel, size_t group, size_t terms, int32_t excess[PANEL]);
+// Makes weights of `count` scores as `weigh` does, zeros behind them up to a multiple of 16, and adds
+// them by lanes.
+INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
+                             char *weights);
 // What the sums of a row of `terms` bytes will have too much, given the sum of all bytes, by lanes.
 INLINE int32_t slim_row(const char *row, size_t terms, integers total);
 // Adds the products of ROWS rows of bytes with P panels, `panel` bytes apart, to sums.
@@ -53,6 +57,11 @@ INLINE void slim_products(const size_t P, const char *rows, const size_t stride,
 enum { SLIM_OFFSET = 0 };
 INLINE void slim_panel(char *panel, size_t group, size_t terms, int32_t excess[PANEL]) {
     (void)panel, (void)group, (void)terms, (void)excess;
+}
+INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
+                             char *weights) {
+    (void)scores, (void)count, (void)peak, (void)factor, (void)weights;
+    return (integers){0};
 }
 INLINE int32_t slim_row(const char *row, size_t terms, integers total) {
     (void)row, (void)terms, (void)total;
@@ -71,8 +80,6 @@ typedef struct key_header {
     float bias[PANEL];    // 0; where there is no key, far below any score
     int32_t start[PANEL]; // undoes what is added to a query's bytes
 } key_header;
-
-#define FAR_BELOW (-1e30f)
 
 INLINE vector choose(integers mask, vector a, vector b) {
     return (vector)((mask & (integers)a) | (~mask & (integers)b));
@@ -572,10 +579,11 @@ static size_t scratch_size(size_t tokens) {
     return ROWS * SCORE_STRIDE * sizeof(float);
 }
 
-TARGET static void load_queries(const int16_t *queries, size_t stride, size_t rows,
-                                size_t score_size, operands kind, query_block *block) {
-    memset(block, 0, sizeof *block);
+INLINE void load_queries(const int16_t *queries, size_t stride, size_t rows, size_t score_size,
+                         const operands kind, query_block *block) {
     const int32_t offset = kind == SLIM ? SLIM_OFFSET : QUERY_OFFSET;
+    if (rows < ROWS)
+        memset(block, 0, sizeof *block);
     for (size_t r = 0; r < rows; r++, queries += stride) {
         char *row = block->rows + r * BLOCK_STRIDE;
         if (kind == WORDS) {
@@ -670,11 +678,14 @@ INLINE void attend_rows(const declip_int8_head *head, const operands keys, const
             const weighing weighing = weighing_of(load(peak), load(factor), weight_limit);
             for (size_t r = 0; r < height; r++) {
                 char *place = (char *)(scores + r * SCORE_STRIDE);
-                integers sums = weigh(&weighing, r, place, count, weights != WORDS, place);
-                if (count < whole)
-                    memset(place + width * count, 0, width * (whole - count));
-                if (weights == SLIM)
+                integers sums;
+                if (weights == SLIM) {
+                    sums = slim_weights(place, count, peak[r], factor[r], place);
                     factors.excess[r] = slim_row(place, whole, sums);
+                } else {
+                    sums = weigh(&weighing, r, place, count, weights == BYTES, place);
+                    memset(place + width * count, 0, width * (whole - count));
+                }
                 all.totals[r] = all.totals[r] * factors.old[r] +
                                 __builtin_convertvector(sums, vector) * factors.new[r];
             }

@@ -13,7 +13,8 @@
 #define HAS_FOUR_VECTORS
 #define store_four(v, output)                                                                      \
     _mm512_storeu_si512(                                                                           \
-        output, four_vectors((__m512i)v[0], (__m512i)v[1], (__m512i)v[2], (__m512i)v[3]))
+        output, in_order(_mm512_packus_epi16(_mm512_packs_epi32((__m512i)v[0], (__m512i)v[1]),     \
+                                             _mm512_packs_epi32((__m512i)v[2], (__m512i)v[3]))))
 
 #include "int8_rows.h"
 #else
