@@ -48,9 +48,10 @@ typedef struct chunk_weights {
     __m512i first, second, alone;
 } chunk_weights;
 
-// One row's step: four terms of each part times the weights of one or two panels. In assembly
-// because the compiler, left alone, loads the terms of all rows first and runs out of registers.
-INLINE void chunk_one(const uint8_t *a, const chunk_weights *w, __m512i *sum) {
+// One row's step: four terms of each part, `part` bytes apart, times the weights of one or two
+// panels. In assembly because the compiler, left alone, loads the terms of all rows first and runs
+// out of registers.
+INLINE void chunk_one(const uint8_t *a, const size_t part, const chunk_weights *w, __m512i *sum) {
     __m512i left, right;
     __asm__("vpbroadcastd %3, %2\n\t"
             "vpbroadcastd %4, %1\n\t"
@@ -59,12 +60,13 @@ INLINE void chunk_one(const uint8_t *a, const chunk_weights *w, __m512i *sum) {
             "vpdpbusd %5%{1to16%}, %8, %0\n\t"
             "vpdpbusd %2, %1, %0"
             : "+v"(*sum), "=&v"(left), "=&v"(right)
-            : "m"(*(const uint8_t(*)[4])a), "m"(*(const uint8_t(*)[4])(a + PART)),
-              "m"(*(const uint8_t(*)[4])(a + 2 * PART)), "v"(w->first), "v"(w->second),
+            : "m"(*(const uint8_t(*)[4])a), "m"(*(const uint8_t(*)[4])(a + part)),
+              "m"(*(const uint8_t(*)[4])(a + 2 * part)), "v"(w->first), "v"(w->second),
               "v"(w->alone));
 }
 
-INLINE void chunk_two(const uint8_t *a, const chunk_weights w[2], __m512i *sum0, __m512i *sum1) {
+INLINE void chunk_two(const uint8_t *a, const size_t part, const chunk_weights w[2], __m512i *sum0,
+                      __m512i *sum1) {
     __m512i left, right, terms0, terms1;
     __asm__("vpbroadcastd %6, %5\n\t"
             "vpbroadcastd %7, %4\n\t"
@@ -77,8 +79,8 @@ INLINE void chunk_two(const uint8_t *a, const chunk_weights w[2], __m512i *sum0,
             "vpdpbusd %3, %2, %0\n\t"
             "vpdpbusd %5, %4, %1"
             : "+v"(*sum0), "+v"(*sum1), "=&v"(left), "=&v"(right), "=&v"(terms1), "=&v"(terms0)
-            : "m"(*(const uint8_t(*)[4])a), "m"(*(const uint8_t(*)[4])(a + PART)),
-              "m"(*(const uint8_t(*)[4])(a + 2 * PART)), "v"(w[0].first), "v"(w[0].second),
+            : "m"(*(const uint8_t(*)[4])a), "m"(*(const uint8_t(*)[4])(a + part)),
+              "m"(*(const uint8_t(*)[4])(a + 2 * part)), "v"(w[0].first), "v"(w[0].second),
               "v"(w[0].alone), "v"(w[1].first), "v"(w[1].second), "v"(w[1].alone));
 }
 

@@ -43,8 +43,8 @@ enum { SLIM_OFFSET = 64 }; // what is added to a query's bytes
 // Makes `terms` terms of 16 channels ready, `group` bytes from each four to the next, and finds
 // what the channels' sums will have too much.
 INLINE void slim_panel(char *panel, size_t group, size_t terms, int32_t excess[PANEL]);
-// Makes weights of `count` scores as `weigh` does, zeros behind them up to a multiple of 16, and adds
-// them by lanes.
+// Makes weights of `count` scores as `weigh` does, zeros behind them up to a multiple of 16, and
+// adds them by lanes.
 INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
                              char *weights);
 // What the sums of a row of `terms` bytes will have too much, given the sum of all bytes, by lanes.

@@ -11,15 +11,22 @@
 
 #define HAS_SLIM 1
 
+// The terms of a part: of a whole chunk of keys a vector, by which a row's sums are found fast.
+enum { WIDE_PART = DECLIP_INT8_CHUNK_SLIM / 3 };
+
+INLINE size_t part_of(size_t terms) {
+    return terms == DECLIP_INT8_CHUNK_SLIM ? WIDE_PART : PART;
+}
+
 // Every part but a' takes its weights with 64 added; terms behind whole chunks are multiplied
 // alone.
 INLINE void slim_panel(char *panel, size_t group, size_t terms, int32_t excess[16]) {
-    const size_t whole = terms / CHUNK * CHUNK;
+    const size_t part = part_of(terms), whole = terms / (3 * part) * 3 * part;
     int8_t *place = (int8_t *)panel;
     __m512i columns = _mm512_setzero_si512();
-    for (size_t i = 0; i < whole; i += CHUNK) {
-        for (size_t j = 0; j < PART; j += 4)
-            split_weights(place + (i + j) / 4 * group, PART / 4 * group, &columns);
+    for (size_t i = 0; i < whole; i += 3 * part) {
+        for (size_t j = 0; j < part; j += 4)
+            split_weights(place + (i + j) / 4 * group, part / 4 * group, &columns);
     }
     for (size_t i = whole; i < terms; i += 4) {
         int8_t *alone = place + i / 4 * group;
@@ -98,32 +105,40 @@ INLINE integers slim_weights(const char *scores, size_t count, float peak, float
 }
 
 INLINE int32_t slim_row(const char *row, size_t terms, integers total) {
-    __m128i sum = _mm_setzero_si128();
-    for (size_t i = 0; i + CHUNK <= terms; i += CHUNK)
-        sum = split_row(sum, (const uint8_t *)row + i);
-    const __m512i every = _mm512_slli_epi32((__m512i)total, 6);
-    return _mm512_reduce_add_epi32(_mm512_add_epi32(every, _mm512_zextsi128_si512(sum)));
+    __m512i sum = _mm512_slli_epi32((__m512i)total, 6);
+    if (part_of(terms) == WIDE_PART) {
+        const __m512i first = _mm512_loadu_si512(row), second = _mm512_loadu_si512(row + WIDE_PART);
+        sum = _mm512_dpbusd_epi32(sum, second, _mm512_xor_si512(first, _mm512_set1_epi8(-128)));
+    } else {
+        __m128i split = _mm_setzero_si128();
+        for (size_t i = 0; i + CHUNK <= terms; i += CHUNK)
+            split = split_row(split, (const uint8_t *)row + i);
+        sum = _mm512_add_epi32(sum, _mm512_zextsi128_si512(split));
+    }
+    return _mm512_reduce_add_epi32(sum);
 }
 
-INLINE void slim_products(const size_t P, const char *rows, const size_t stride, const char *panels,
-                          size_t panel, size_t group, size_t terms, integers sums[ROWS][PANELS]) {
-    const size_t part = PART / 4 * group;
-    for (; terms >= CHUNK; terms -= CHUNK, rows += 2 * PART, panels += 2 * part) {
-        for (size_t step = 0; step < PART; step += 4, rows += 4, panels += group) {
+// The same for terms in parts of a size.
+INLINE void part_products(const size_t part, const size_t P, const char *rows, const size_t stride,
+                          const char *panels, size_t panel, size_t group, size_t terms,
+                          integers sums[ROWS][PANELS]) {
+    const size_t distance = part / 4 * group;
+    for (; terms >= 3 * part; terms -= 3 * part, rows += 2 * part, panels += 2 * distance) {
+        for (size_t step = 0; step < part; step += 4, rows += 4, panels += group) {
             __asm__("" : "+r"(rows));
             chunk_weights weights[2];
             UNROLL for (size_t p = 0; p < P; p++) {
                 const char *place = panels + p * panel;
                 weights[p].first = _mm512_loadu_si512(place);
-                weights[p].second = _mm512_loadu_si512(place + part);
-                weights[p].alone = _mm512_loadu_si512(place + 2 * part);
+                weights[p].second = _mm512_loadu_si512(place + distance);
+                weights[p].alone = _mm512_loadu_si512(place + 2 * distance);
             }
             UNROLL for (size_t r = 0; r < ROWS; r++) {
                 const uint8_t *a = (const uint8_t *)rows + r * stride;
                 if (P > 1) {
-                    chunk_two(a, weights, (__m512i *)&sums[r][0], (__m512i *)&sums[r][1]);
+                    chunk_two(a, part, weights, (__m512i *)&sums[r][0], (__m512i *)&sums[r][1]);
                 } else {
-                    chunk_one(a, weights, (__m512i *)&sums[r][0]);
+                    chunk_one(a, part, weights, (__m512i *)&sums[r][0]);
                 }
             }
         }
@@ -136,6 +151,15 @@ INLINE void slim_products(const size_t P, const char *rows, const size_t stride,
             UNROLL for (size_t p = 0; p < P; p++)
                 alone((const uint8_t *)rows + r * stride, weights[p], (__m512i *)&sums[r][p]);
         }
+    }
+}
+
+INLINE void slim_products(const size_t P, const char *rows, const size_t stride, const char *panels,
+                          size_t panel, size_t group, size_t terms, integers sums[ROWS][PANELS]) {
+    if (part_of(terms) == WIDE_PART) {
+        part_products(WIDE_PART, P, rows, stride, panels, panel, group, terms, sums);
+    } else {
+        part_products(PART, P, rows, stride, panels, panel, group, terms, sums);
     }
 }
 

@@ -40,19 +40,20 @@ INLINE void finish_panel(const tile_input *in, int8_t *panel, void *facts) {
 INLINE void find_row_facts(const tile_input *in, size_t rows, size_t tiles, void *facts) {
     (void)tiles;
     block_facts *found = facts;
-    const __m128i middle = _mm_set1_epi8(MIDDLE);
+    const size_t terms = chunked(in), whole = terms - terms % sizeof(__m512i);
+    const __mmask64 rest = ((__mmask64)1 << (terms - whole)) - 1;
+    const __m512i middle = _mm512_set1_epi8(MIDDLE);
     for (size_t r = 0; r < rows; r++) {
         const uint8_t *a = in->a + r * in->a_stride;
-        __m128i sum = _mm_setzero_si128(), every[3] = {sum, sum, sum};
-        for (size_t i = 0; i < chunked(in); i += CHUNK) {
-            sum = split_row(sum, a + i);
-            UNROLL for (size_t j = 0; j < 3; j++) every[j] = _mm_dpbusd_epi32(
-                every[j], _mm_loadu_si128((const __m128i *)(a + i + j * PART)), middle);
-        }
-        sum = _mm_add_epi32(_mm_add_epi32(sum, every[0]), _mm_add_epi32(every[1], every[2]));
-        sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
-        sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1));
-        found->rows[r] = _mm_cvtsi128_si32(sum);
+        __m512i every = _mm512_dpbusd_epi32(_mm512_setzero_si512(),
+                                            _mm512_maskz_loadu_epi8(rest, a + whole), middle);
+        for (size_t i = 0; i < whole; i += sizeof(__m512i))
+            every = _mm512_dpbusd_epi32(every, _mm512_loadu_si512(a + i), middle);
+        __m128i split = _mm_setzero_si128();
+        for (size_t i = 0; i < terms; i += CHUNK)
+            split = split_row(split, a + i);
+        found->rows[r] =
+            _mm512_reduce_add_epi32(_mm512_add_epi32(every, _mm512_zextsi128_si512(split)));
     }
 }
 
@@ -87,9 +88,9 @@ INLINE void fip_tile(const size_t R, const size_t P, const tile_input *in, const
             UNROLL for (size_t r = 0; r < R; r++) {
                 const uint8_t *terms = at.a[r / 3] + r % 3 * in->a_stride + step;
                 if (P > 1) {
-                    chunk_two(terms, weights, &sums[r][0], &sums[r][1]);
+                    chunk_two(terms, PART, weights, &sums[r][0], &sums[r][1]);
                 } else {
-                    chunk_one(terms, weights, &sums[r][0]);
+                    chunk_one(terms, PART, weights, &sums[r][0]);
                 }
             }
         }

@@ -1,7 +1,7 @@
 // The quantising kernels on vectors of LANES floats, written once with compiler vectors and
 // included by one file per instruction set, which defines LANES, TARGET (a function attribute),
-// TABLE (the name of the kernel table) and, optionally, with HAS_NEAREST and HAS_FOUR_VECTORS, its own
-// ways to round and to make bytes of four vectors.
+// TABLE (the name of the kernel table) and, optionally, with HAS_NEAREST and HAS_FOUR_VECTORS, its
+// own ways to round and to make bytes of four vectors.
 //
 // A normalised row goes to the scratch, and from there it is quantised.
 #include "ckernels_float.h"
@@ -48,7 +48,8 @@ INLINE int32_t peak_of_row(const float *row, size_t columns) {
         peaks[0] = larger_bits(magnitude_bits(load(row + c)), peaks[0]);
     for (; c < columns; c++)
         peaks[0] = larger_bits(magnitude_bits(splat(row[c])), peaks[0]);
-    return largest_bits(larger_bits(larger_bits(peaks[0], peaks[1]), larger_bits(peaks[2], peaks[3])));
+    return largest_bits(
+        larger_bits(larger_bits(peaks[0], peaks[1]), larger_bits(peaks[2], peaks[3])));
 }
 
 #ifndef HAS_NEAREST
@@ -93,8 +94,8 @@ INLINE void store_four(const integers v[4], uint8_t *output) {
 }
 #endif
 
-INLINE void quantize_values(const float *input, size_t columns, const steps steps,
-                            const int clamps, const int wide, uint8_t *output, uint8_t *low) {
+INLINE void quantize_values(const float *input, size_t columns, const steps steps, const int clamps,
+                            const int wide, uint8_t *output, uint8_t *low) {
     size_t c = 0;
     for (; c + 4 * LANES <= columns; c += 4 * LANES) {
         integers v[4];

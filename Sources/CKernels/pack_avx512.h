@@ -1,4 +1,5 @@
-// Integers into bytes, for AVX-512. The file that includes this defines TARGET and includes immintrin.h.
+// Integers into bytes, for AVX-512. The file that includes this defines TARGET and includes
+// immintrin.h.
 #ifndef PACK_AVX512_H
 #define PACK_AVX512_H
 

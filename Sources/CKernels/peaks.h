@@ -1,5 +1,5 @@
-// The largest magnitudes of rows by which they are scaled. The file that includes this defines INLINE,
-// `vector`, `integers` and `load`.
+// The largest magnitudes of rows by which they are scaled. The file that includes this defines
+// INLINE, `vector`, `integers` and `load`.
 #ifndef PEAKS_H
 #define PEAKS_H
 
@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
-// Magnitudes as integers, which are in the order of the floats; above `INFINITE` is what is no number.
+// Magnitudes as integers, which are in the order of the floats; above `INFINITE` is what is no
+// number.
 enum { INFINITE = 0x7f800000 };
 
 INLINE integers magnitude_bits(vector v) {
@@ -26,7 +27,8 @@ INLINE int32_t largest_bits(integers v) {
     return v[0];
 }
 
-// The largest magnitude, given its bits, or where those are of no number the largest of all numbers.
+// The largest magnitude, given its bits, or where those are of no number the largest of all
+// numbers.
 INLINE float peak_of_bits(int32_t bits, const float *row, size_t columns) {
     float peak;
     memcpy(&peak, &bits, sizeof peak);

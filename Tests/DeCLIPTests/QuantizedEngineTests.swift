@@ -403,6 +403,7 @@ import Vision
       let narrow = try ratio([], kernels)
       let widths: [Quantization.Attention] = [
         .narrow, .init(scoreBits: 8, valueBits: 12), .init(scoreBits: 13, valueBits: 8), .wide,
+        .slim,
       ]
       let ratios = try widths.map {
         try ratio(
@@ -411,6 +412,7 @@ import Vision
       #expect(ratios[0] == narrow, "\(kernels.name)")
       #expect(ratios[1] > narrow + 0.5 && ratios[2] > narrow + 0.5, "\(kernels.name) \(ratios)")
       #expect(ratios[3] > narrow + 12, "\(kernels.name) \(ratios)")
+      #expect(ratios[4] > narrow - 8 && ratios[4] < narrow - 2, "\(kernels.name) \(ratios)")
     }
   }
 

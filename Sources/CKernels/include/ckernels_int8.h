@@ -184,7 +184,8 @@ typedef struct declip_int8_attention {
                         int32_t limit, void *packed);
 
     // The attention of `rows` queries to one head's keys. `scratch` holds scratch_size(tokens)
-    // bytes, aligned to 64.
+    // bytes, aligned to 64. Weights of keys are those of `softmax_weights`; slim ones may be apart by
+    // 0.0054 of themselves before they are rounded.
     size_t (*scratch_size)(size_t tokens);
     void (*attend)(const declip_int8_head *head, const int16_t *queries, size_t query_stride,
                    const float *query_scale, size_t rows, float *output, size_t output_stride,

@@ -107,6 +107,31 @@ import Testing
   }
 
   /// Weights of pairs that fit 16 bits unless fidelity is all that counts.
+  /// For speed attention and layers, inputs and weights together, have 7 bits where the bars allow it.
+  @Test func speedTakesSevenBitsWithinItsBars() throws {
+    var slim = 0
+    for seed in 1...3 as ClosedRange<UInt64> {
+      let model = RandomModel(.eva02, seed: seed)
+      let fast = try calibrate(model, CalibrationOptions(prefer: .speed))
+      let attempt = try #require(
+        fast.record.ladder.first { $0.name == "+ 7 bits for attention" })
+      let quantization = fast.tower.layers
+      let chosen = try #require(fast.record.ladder.first(where: \.isChosen))
+      let layers = quantization.layers.values.filter { $0.weightBits == 7 }
+      #expect(layers.allSatisfy { $0.input.bits == 7 })
+      #expect(quantization.layers.values.count { $0.input.bits == 7 } == layers.count)
+      let isSlim = quantization.attention.contains { $0.scoreBits == 7 }
+      if isSlim || !layers.isEmpty {
+        #expect(chosen.cosine >= QualityBars.fast.cosine)
+        #expect(chosen.centredCosine >= QualityBars.fast.centredCosine)
+      } else {
+        #expect(attempt.cosine < 1)
+      }
+      if isSlim { slim += 1 }
+    }
+    #expect(slim > 0)
+  }
+
   @Test func preferencesDecideAboutPairs() throws {
     for (prefer, keeps) in [(CalibrationOptions.Preference.balance, true), (.fidelity, false)] {
       for rounding in Recipe.Rounding.allCases {

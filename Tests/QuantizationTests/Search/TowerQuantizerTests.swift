@@ -115,6 +115,13 @@ import Testing
       try quantizer.tower(recipe).layers.attention == [
         narrow, .init(scoreBits: 13, valueBits: 8), .init(scoreBits: 8, valueBits: 12),
       ])
+    recipe.slimsAttention = true
+    let slim = try quantizer.tower(recipe).layers
+    #expect(
+      slim.attention == [
+        .slim, .init(scoreBits: 13, valueBits: 7), .init(scoreBits: 7, valueBits: 12),
+      ])
+    try quantizer.source.architecture.validate(slim)
   }
 
   /// Values in between are off by half a step at most, as the int8 engine has them.
