@@ -198,7 +198,9 @@ import Testing
     inputs.queries = [Float](repeating: 0, count: 37 * 32)
     let expected = reference(inputs)
     for (name, kernels) in sets {
-      for (limit, valueLimit, bound) in [(127, 2047, 1e-3), (63, 63, 0.04)] as [(Int32, Int32, Double)] {
+      for (limit, valueLimit, bound) in [(127, 2047, 1e-3), (63, 63, 0.04)]
+        as [(Int32, Int32, Double)]
+      {
         let found = attend(kernels, inputs, limit: limit, valueLimit: valueLimit)
         #expect(error(found, expected) < bound, "\(name)")
       }

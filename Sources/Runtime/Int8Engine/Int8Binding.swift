@@ -152,7 +152,8 @@ private struct Binder {
       }
       return .attend(
         .init(
-          products: try products(weights, step), rotates: isOrdinary && rotates, isDecoupled: !isOrdinary,
+          products: try products(weights, step), rotates: isOrdinary && rotates,
+          isDecoupled: !isOrdinary,
           // Where one projection is compared with itself, scores spread further than bytes tell
           // apart; of the network's last aggregation nothing is given away.
           precision: isOrdinary ? self.weights.attention(ofBlock: step.block ?? 0) : .wide,

@@ -140,7 +140,8 @@ extension Int8Engine {
       start = now
       kernels.attention.attend(
         &packed, queries.words + rows.lowerBound * queries.stride, queries.stride,
-        queries.scales + rows.lowerBound, rows.count, output, isDirect ? attention.target.stride : layout.headSize,
+        queries.scales + rows.lowerBound, rows.count, output,
+        isDirect ? attention.target.stride : layout.headSize,
         scratch.pointer(worker, layout.kernel, as: UInt8.self))
       now = clock_gettime_nsec()
       clock.pointee.kernel += now - start
@@ -163,7 +164,10 @@ extension Int8Engine {
     switch operands {
     case .words(let queries, let keys):
       func rows(_ rows: ScoreRows) -> HeadRows {
-        (UnsafePointer(rows.row(0, head: head)), rows.width, UnsafePointer(rows.scale(0, head: head)))
+        (
+          UnsafePointer(rows.row(0, head: head)), rows.width,
+          UnsafePointer(rows.scale(0, head: head))
+        )
       }
       return (rows(queries), rows(keys))
     case .floats(let left, let right):

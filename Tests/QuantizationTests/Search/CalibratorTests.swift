@@ -116,7 +116,7 @@ import Testing
       let attempt = try #require(
         fast.record.ladder.first { $0.name == "+ 7 bits for attention" })
       let quantization = fast.tower.layers
-      let chosen = try #require(fast.record.ladder.first(where: \.isChosen))
+      let chosen = try #require(fast.record.ladder.first { $0.isChosen })
       let layers = quantization.layers.values.filter { $0.weightBits == 7 }
       #expect(layers.allSatisfy { $0.input.bits == 7 })
       #expect(quantization.layers.values.count { $0.input.bits == 7 } == layers.count)
