@@ -37,56 +37,53 @@ INLINE void split_weights(int8_t *place, size_t part, __m512i *columns) {
 
 // What a row's sums will have too much for its chunk at `a`, but for 64 times all terms: a' (a -
 // 128).
-INLINE __m128i split_row(__m128i sum, const uint8_t *a) {
+INLINE __m128i split_terms(__m128i sum, const uint8_t *a) {
     const __m128i first = _mm_loadu_si128((const __m128i *)a);
     const __m128i second = _mm_loadu_si128((const __m128i *)(a + PART));
     return _mm_dpbusd_epi32(sum, second, _mm_xor_si128(first, _mm_set1_epi8(-128)));
 }
 
-// The weights of four of each part's terms in one panel.
+// The weights of four bytes of each part's terms in one panel.
 typedef struct chunk_weights {
     __m512i first, second, alone;
 } chunk_weights;
 
-// One row's step: four terms of each part, `part` bytes apart, times the weights of one or two
-// panels. In assembly because the compiler, left alone, loads the terms of all rows first and runs
-// out of registers.
-INLINE void chunk_one(const uint8_t *a, const size_t part, const chunk_weights *w, __m512i *sum) {
-    __m512i left, right;
-    __asm__("vpbroadcastd %3, %2\n\t"
-            "vpbroadcastd %4, %1\n\t"
-            "vpaddb %7, %2, %2\n\t"
-            "vpaddb %6, %1, %1\n\t"
-            "vpdpbusd %5%{1to16%}, %8, %0\n\t"
-            "vpdpbusd %2, %1, %0"
-            : "+v"(*sum), "=&v"(left), "=&v"(right)
-            : "m"(*(const uint8_t(*)[4])a), "m"(*(const uint8_t(*)[4])(a + part)),
-              "m"(*(const uint8_t(*)[4])(a + 2 * part)), "v"(w->first), "v"(w->second),
-              "v"(w->alone));
-}
+// One row's step: four bytes of each part, `part` bytes apart, times the weights of one or two panels,
+// by instructions that add and multiply bytes or words. In assembly because the compiler, left
+// alone, loads the terms of all rows first and runs out of registers.
+#define CHUNK_STEPS(NAME, ADD, MULTIPLY, ALONE)                                                    \
+    INLINE void NAME##_one(const uint8_t *a, const size_t part, const chunk_weights *w,            \
+                           __m512i *sum) {                                                         \
+        __m512i left, right;                                                                       \
+        __asm__("vpbroadcastd %3, %2\n\t"                                                          \
+                "vpbroadcastd %4, %1\n\t" ADD " %7, %2, %2\n\t" ADD " %6, %1, %1\n\t" MULTIPLY     \
+                " %5%{1to16%}, %8, %0\n\t" MULTIPLY " %2, %1, %0"                                  \
+                : "+v"(*sum), "=&v"(left), "=&v"(right)                                            \
+                : "m"(*(const uint8_t(*)[4])a), "m"(*(const uint8_t(*)[4])(a + part)),             \
+                  "m"(*(const uint8_t(*)[4])(a + 2 * part)), "v"(w->first), "v"(w->second),        \
+                  "v"(w->alone));                                                                  \
+    }                                                                                              \
+    INLINE void NAME##_two(const uint8_t *a, const size_t part, const chunk_weights w[2],          \
+                           __m512i *sum0, __m512i *sum1) {                                         \
+        __m512i left, right, terms0, terms1;                                                       \
+        __asm__("vpbroadcastd %6, %5\n\t"                                                          \
+                "vpbroadcastd %7, %4\n\t" ADD " %10, %5, %3\n\t" ADD " %9, %4, %2\n\t" MULTIPLY    \
+                " %8%{1to16%}, %11, %0\n\t" ADD " %13, %5, %5\n\t" ADD                             \
+                " %12, %4, %4\n\t" MULTIPLY " %8%{1to16%}, %14, %1\n\t" MULTIPLY                   \
+                " %3, %2, %0\n\t" MULTIPLY " %5, %4, %1"                                           \
+                : "+v"(*sum0), "+v"(*sum1), "=&v"(left), "=&v"(right), "=&v"(terms1),              \
+                  "=&v"(terms0)                                                                    \
+                : "m"(*(const uint8_t(*)[4])a), "m"(*(const uint8_t(*)[4])(a + part)),             \
+                  "m"(*(const uint8_t(*)[4])(a + 2 * part)), "v"(w[0].first), "v"(w[0].second),    \
+                  "v"(w[0].alone), "v"(w[1].first), "v"(w[1].second), "v"(w[1].alone));            \
+    }                                                                                              \
+    /* The same for four bytes that are multiplied alone. */                                       \
+    INLINE void ALONE(const uint8_t *a, __m512i w, __m512i *sum) {                                 \
+        __asm__(MULTIPLY " %1%{1to16%}, %2, %0"                                                    \
+                : "+v"(*sum)                                                                       \
+                : "m"(*(const uint8_t(*)[4])a), "v"(w));                                           \
+    }
 
-INLINE void chunk_two(const uint8_t *a, const size_t part, const chunk_weights w[2], __m512i *sum0,
-                      __m512i *sum1) {
-    __m512i left, right, terms0, terms1;
-    __asm__("vpbroadcastd %6, %5\n\t"
-            "vpbroadcastd %7, %4\n\t"
-            "vpaddb %10, %5, %3\n\t"
-            "vpaddb %9, %4, %2\n\t"
-            "vpdpbusd %8%{1to16%}, %11, %0\n\t"
-            "vpaddb %13, %5, %5\n\t"
-            "vpaddb %12, %4, %4\n\t"
-            "vpdpbusd %8%{1to16%}, %14, %1\n\t"
-            "vpdpbusd %3, %2, %0\n\t"
-            "vpdpbusd %5, %4, %1"
-            : "+v"(*sum0), "+v"(*sum1), "=&v"(left), "=&v"(right), "=&v"(terms1), "=&v"(terms0)
-            : "m"(*(const uint8_t(*)[4])a), "m"(*(const uint8_t(*)[4])(a + part)),
-              "m"(*(const uint8_t(*)[4])(a + 2 * part)), "v"(w[0].first), "v"(w[0].second),
-              "v"(w[0].alone), "v"(w[1].first), "v"(w[1].second), "v"(w[1].alone));
-}
-
-// The same for four terms that are multiplied alone.
-INLINE void alone(const uint8_t *a, __m512i w, __m512i *sum) {
-    __asm__("vpdpbusd %1%{1to16%}, %2, %0" : "+v"(*sum) : "m"(*(const uint8_t(*)[4])a), "v"(w));
-}
+CHUNK_STEPS(chunk, "vpaddb", "vpdpbusd", alone)
 
 #endif

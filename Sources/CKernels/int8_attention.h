@@ -11,7 +11,7 @@
 //   word_terms, byte_terms, load_words, load_bytes, dot_words, dot_bytes
 //                    a broadcast group of terms, a vector of packed operands, sum + their products,
 //   power_of_2, nearest  optionally, with HAS_POWER_OF_2 and HAS_NEAREST, its own ways to them,
-//   slim_products    optionally, with HAS_SLIM, a way of its own to multiply slim operands, with
+//   split_products   optionally, with HAS_SPLIT, a way of its own to multiply slim operands, with
 //   the
 //                    functions beside it below;
 // before it, it includes int8_attention_types.h.
@@ -25,7 +25,7 @@
 //
 // Packed keys: for every panel of 16 a header, then the keys in groups, [group][16][terms].
 // Packed values: a scale and the mean for every channel, then [key group][channel][keys], the rest
-// zeros; before each chunk of slim ones what every channel's sums have too much.
+// zeros; where products are split, before each chunk what every channel's sums have too much.
 
 enum {
     PANEL = 16,
@@ -35,44 +35,54 @@ enum {
     BLOCK_STRIDE = DECLIP_INT8_SCORE_SIZE * 2,       // bytes
 };
 
-// How operands are packed and multiplied.
-typedef enum operands { WORDS, BYTES, SLIM } operands;
-
-#ifdef HAS_SLIM
+#ifdef HAS_SPLIT
+// Products of words and of slim bytes whose terms are split into parts; `size` is in bytes.
 enum { SLIM_OFFSET = 64 }; // what is added to a query's bytes
-// Makes `terms` terms of 16 channels ready, `group` bytes from each four to the next, and finds
-// what the channels' sums will have too much.
-INLINE void slim_panel(char *panel, size_t group, size_t terms, int32_t excess[PANEL]);
-// Makes weights of `count` scores as `weigh` does, zeros behind them up to a multiple of 16, and
+// Makes terms of 16 channels ready, `group` bytes from each 4 of a channel to the next, and finds what
+// the channels' sums will have too much.
+INLINE void split_panel(const operands kind, char *panel, size_t group, size_t size,
+                        int32_t excess[PANEL]);
+// What the sums of a row will have too much, given the sum of all bytes, by lanes.
+INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total);
+// Adds the products of ROWS rows with P panels, `panel` bytes apart, to sums.
+INLINE void split_products(const operands kind, const size_t P, const char *rows,
+                           const size_t stride, const char *panels, size_t panel, size_t group,
+                           size_t size, integers sums[ROWS][MOST]);
+// Makes slim weights of `count` scores as `weigh` does, zeros behind them up to a multiple of 16, and
 // adds them by lanes.
 INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
                              char *weights);
-// What the sums of a row of `terms` bytes will have too much, given the sum of all bytes, by lanes.
-INLINE int32_t slim_row(const char *row, size_t terms, integers total);
-// Adds the products of ROWS rows of bytes with P panels, `panel` bytes apart, to sums.
-INLINE void slim_products(const size_t P, const char *rows, const size_t stride, const char *panels,
-                          size_t panel, size_t group, size_t terms, integers sums[ROWS][PANELS]);
 #else
-#define HAS_SLIM 0
+#define HAS_SPLIT 0
 enum { SLIM_OFFSET = 0 };
-INLINE void slim_panel(char *panel, size_t group, size_t terms, int32_t excess[PANEL]) {
-    (void)panel, (void)group, (void)terms, (void)excess;
+INLINE void split_panel(const operands kind, char *panel, size_t group, size_t size,
+                        int32_t excess[PANEL]) {
+    (void)kind, (void)panel, (void)group, (void)size, (void)excess;
+}
+INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total) {
+    (void)kind, (void)row, (void)size, (void)total;
+    return 0;
+}
+INLINE void split_products(const operands kind, const size_t P, const char *rows,
+                           const size_t stride, const char *panels, size_t panel, size_t group,
+                           size_t size, integers sums[ROWS][MOST]) {
+    (void)kind, (void)P, (void)rows, (void)stride, (void)panels, (void)panel, (void)group;
+    (void)size, (void)sums;
 }
 INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
                              char *weights) {
     (void)scores, (void)count, (void)peak, (void)factor, (void)weights;
     return (integers){0};
 }
-INLINE int32_t slim_row(const char *row, size_t terms, integers total) {
-    (void)row, (void)terms, (void)total;
-    return 0;
-}
-INLINE void slim_products(const size_t P, const char *rows, const size_t stride, const char *panels,
-                          size_t panel, size_t group, size_t terms, integers sums[ROWS][MOST]) {
-    (void)P, (void)rows, (void)stride, (void)panels, (void)panel, (void)group, (void)terms;
-    (void)sums;
-}
 #endif
+
+static int splits(const operands kind) {
+    return HAS_SPLIT && kind != BYTES;
+}
+
+static size_t operand_size(const operands kind) {
+    return kind == WORDS ? 2 : 1;
+}
 
 // What turns a panel's sums into scores: (start + sum) * scale + bias.
 typedef struct key_header {
@@ -176,7 +186,7 @@ TARGET static void rotate_quantize(const float *input, size_t stride, const floa
 static operands keys_are(int32_t limit) {
     if (!KEY_BYTES || limit > DECLIP_INT8_SCORES_NARROW)
         return WORDS;
-    return HAS_SLIM && limit <= DECLIP_INT8_SCORES_SLIM ? SLIM : BYTES;
+    return HAS_SPLIT && limit <= DECLIP_INT8_SCORES_SLIM ? SLIM : BYTES;
 }
 
 static size_t key_panel_size(size_t head_size, int32_t limit) {
@@ -218,10 +228,10 @@ TARGET static void pack_keys(const int16_t *keys, size_t stride, const float *sc
                 memcpy(place + (c * PANEL + t % PANEL * WORD_GROUP) * 2, keys + c, WORD_GROUP * 2);
         }
     }
-    for (size_t p = 0; kind == SLIM && p < padded(tokens) / PANEL; p++) {
+    for (size_t p = 0; splits(kind) && p < padded(tokens) / PANEL; p++) {
         key_header *header = (key_header *)((char *)packed + p * panel_size);
         int32_t excess[PANEL];
-        slim_panel((char *)(header + 1), 4 * PANEL, head_size, excess);
+        split_panel(kind, (char *)(header + 1), 4 * PANEL, head_size * operand_size(kind), excess);
         for (size_t t = 0; t < PANEL; t++)
             header->start[t] -= excess[t];
     }
@@ -230,7 +240,7 @@ TARGET static void pack_keys(const int16_t *keys, size_t stride, const float *sc
 // The queries of a tile.
 typedef struct query_block {
     _Alignas(64) char rows[ROWS * BLOCK_STRIDE];
-    int32_t excess[ROWS]; // of slim ones
+    int32_t excess[ROWS]; // where products are split
 } query_block;
 
 // The scores of ROWS queries and P panels of keys.
@@ -242,11 +252,12 @@ INLINE void score_tile(const size_t P, const operands kind, const query_block *q
         const key_header *header = (const key_header *)(panels + v / HALVES * panel_size);
         integers start = load_integers(header->start + v % HALVES * LANES);
         UNROLL for (size_t r = 0; r < ROWS; r++) sums[r][v] =
-            kind == SLIM ? start - queries->excess[r] : start;
+            splits(kind) ? start - queries->excess[r] : start;
     }
     const char *keys = panels + sizeof(key_header), *block = queries->rows;
-    if (kind == SLIM) {
-        slim_products(P, block, BLOCK_STRIDE, keys, panel_size, 4 * PANEL, score_size, sums);
+    if (splits(kind)) {
+        split_products(kind, P, block, BLOCK_STRIDE, keys, panel_size, 4 * PANEL,
+                       score_size * operand_size(kind), sums);
     } else if (kind == BYTES) {
         for (size_t i = 0; i < score_size; i += 4, keys += 4 * PANEL, block += 4) {
             byte_vector k[MOST];
@@ -403,7 +414,7 @@ TARGET static void powers(const float *input, size_t count, float *output) {
 static operands values_are(int32_t limit) {
     if (!VALUE_BYTES || limit > DECLIP_INT8_VALUES_NARROW)
         return WORDS;
-    return HAS_SLIM && limit <= DECLIP_INT8_VALUES_SLIM ? SLIM : BYTES;
+    return HAS_SPLIT && limit <= DECLIP_INT8_VALUES_SLIM ? SLIM : BYTES;
 }
 
 static size_t chunk_of(int32_t value_limit) {
@@ -420,16 +431,15 @@ static int32_t weight_limit_of(int32_t value_limit) {
                                                  : DECLIP_INT8_WEIGHT_SLIM;
 }
 
-// Bytes from the first packed value to the first of the chunk that begins at key t, with what
-// stands before them.
-static size_t chunk_place(operands kind, size_t t, size_t head_size) {
-    const size_t terms = t * head_size * (kind == WORDS ? 2 : 1);
-    return terms + (kind == SLIM ? (t / DECLIP_INT8_CHUNK_SLIM + 1) * head_size * 4 : 0);
+// Bytes from the first packed value to the first of the chunk that begins at key t, with what stands
+// before them.
+static size_t chunk_place(operands kind, size_t chunk, size_t t, size_t head_size) {
+    return t * head_size * operand_size(kind) + (splits(kind) ? (t / chunk + 1) * head_size * 4 : 0);
 }
 
 static size_t values_size(size_t tokens, size_t head_size, int32_t limit) {
     return head_size * 2 * sizeof(float) +
-           chunk_place(values_are(limit), padded(tokens), head_size);
+           chunk_place(values_are(limit), chunk_of(limit), padded(tokens), head_size);
 }
 
 // Packs LANES channels of a group of keys.
@@ -459,6 +469,7 @@ TARGET static void pack_values(const float *values, size_t stride, size_t tokens
                                int32_t limit, void *packed) {
     float *scale = packed, *mean = scale + head_size;
     const operands kind = values_are(limit);
+    const size_t chunk = chunk_of(limit);
     float inverse[DECLIP_INT8_HEAD_LIMIT];
     for (size_t c = 0; c < head_size; c += LANES) {
         vector sums = splat(0), low = load(values + c), high = low;
@@ -477,9 +488,9 @@ TARGET static void pack_values(const float *values, size_t stride, size_t tokens
     }
     char *const values_at = (char *)(mean + head_size);
     for (size_t t = 0; t < padded(tokens); t += 4) {
-        const size_t chunk = t - t % DECLIP_INT8_CHUNK_SLIM;
-        char *place = values_at + chunk_place(kind, chunk, head_size) +
-                      (t - chunk) * head_size * (kind == WORDS ? 2 : 1);
+        const size_t first = t - t % chunk;
+        char *place = values_at + chunk_place(kind, chunk, first, head_size) +
+                      (t - first) * head_size * operand_size(kind);
         for (size_t c = 0; c < head_size; c += LANES) {
             integers keys[4];
             vector middle = load(mean + c), factor = load(inverse + c);
@@ -492,13 +503,12 @@ TARGET static void pack_values(const float *values, size_t stride, size_t tokens
             pack_group(keys, kind, head_size, c, place);
         }
     }
-    for (size_t t = 0; kind == SLIM && t < tokens; t += DECLIP_INT8_CHUNK_SLIM) {
-        char *place = values_at + chunk_place(kind, t, head_size);
+    for (size_t t = 0; splits(kind) && t < tokens; t += chunk) {
+        char *place = values_at + chunk_place(kind, chunk, t, head_size);
         int32_t *excess = (int32_t *)(place - 4 * head_size);
-        const size_t rest = padded(tokens) - t;
-        const size_t terms = rest < DECLIP_INT8_CHUNK_SLIM ? rest : DECLIP_INT8_CHUNK_SLIM;
+        const size_t rest = padded(tokens) - t, keys = rest < chunk ? rest : chunk;
         for (size_t c = 0; c < head_size; c += PANEL)
-            slim_panel(place + 4 * c, 4 * head_size, terms, excess + c);
+            split_panel(kind, place + 4 * c, 4 * head_size, keys * operand_size(kind), excess + c);
     }
 }
 
@@ -506,7 +516,7 @@ TARGET static void pack_values(const float *values, size_t stride, size_t tokens
 // both are relative to the largest score of all.
 typedef struct chunk_factors {
     float old[LANES], new[LANES];
-    int32_t excess[ROWS]; // of slim weights
+    int32_t excess[ROWS]; // where products are split
 } chunk_factors;
 
 // output = old * output + new * the products of ROWS rows of weights with `keys` keys' values, in P
@@ -517,18 +527,19 @@ INLINE void value_tile(const size_t P, const operands kind, const char *weights,
     integers sums[ROWS][MOST];
     UNROLL for (size_t v = 0; v < P * HALVES; v++) {
         integers start = {0};
-        if (kind == SLIM)
+        if (splits(kind))
             start -= load_integers(excess + v * LANES);
         UNROLL for (size_t r = 0; r < ROWS; r++) sums[r][v] =
-            kind == SLIM ? start - factors->excess[r] : start;
+            splits(kind) ? start - factors->excess[r] : start;
     }
     const size_t stride = SCORE_STRIDE * sizeof(float);
     const char *w[2] = {weights, weights + ROWS / 2 * stride}; // each reaches half of the rows
     const int as_bytes = kind == BYTES;
     const size_t step = as_bytes ? 4 : WORD_GROUP * 2, group = as_bytes ? 4 : WORD_GROUP;
-    if (kind == SLIM)
-        slim_products(P, weights, stride, values, 4 * PANEL, 4 * head_size, keys, sums);
-    for (size_t i = 0; kind != SLIM && i < keys; i += group) {
+    if (splits(kind))
+        split_products(kind, P, weights, stride, values, 4 * PANEL, 4 * head_size,
+                       keys * operand_size(kind), sums);
+    for (size_t i = 0; !splits(kind) && i < keys; i += group) {
         __asm__("" : "+r"(w[0]), "+r"(w[1]));
         if (as_bytes) {
             byte_vector k[MOST];
@@ -588,6 +599,7 @@ INLINE void load_queries(const int16_t *queries, size_t stride, size_t rows, siz
         char *row = block->rows + r * BLOCK_STRIDE;
         if (kind == WORDS) {
             memcpy(row, queries, score_size * sizeof(int16_t));
+            block->excess[r] = split_row(WORDS, row, 2 * score_size, (integers){0});
             continue;
         }
         int32_t total = 0;
@@ -596,7 +608,7 @@ INLINE void load_queries(const int16_t *queries, size_t stride, size_t rows, siz
             total += queries[c] + offset;
         }
         if (kind == SLIM)
-            block->excess[r] = slim_row(row, score_size, (integers){total});
+            block->excess[r] = split_row(SLIM, row, score_size, (integers){total});
     }
 }
 
@@ -643,7 +655,7 @@ INLINE void attend_rows(const declip_int8_head *head, const operands keys, const
                         size_t rows, float *output, size_t output_stride, float *scores) {
     const size_t tokens = head->tokens, size = head->head_size;
     const size_t panel_size = key_panel_size(head->score_size, head->key_limit);
-    const size_t chunk = chunk_of(head->value_limit), width = weights == WORDS ? 2 : 1;
+    const size_t chunk = chunk_of(head->value_limit), width = operand_size(weights);
     const float weight_limit = (float)weight_limit_of(head->value_limit);
     const float *value_scale = head->values, *mean = value_scale + size;
     const char *values = (const char *)(mean + size);
@@ -681,16 +693,17 @@ INLINE void attend_rows(const declip_int8_head *head, const operands keys, const
                 integers sums;
                 if (weights == SLIM) {
                     sums = slim_weights(place, count, peak[r], factor[r], place);
-                    factors.excess[r] = slim_row(place, whole, sums);
                 } else {
                     sums = weigh(&weighing, r, place, count, weights == BYTES, place);
                     memset(place + width * count, 0, width * (whole - count));
                 }
+                if (splits(weights))
+                    factors.excess[r] = split_row(weights, place, whole * width, sums);
                 all.totals[r] = all.totals[r] * factors.old[r] +
                                 __builtin_convertvector(sums, vector) * factors.new[r];
             }
             since = count_ticks(softmax_ticks, since);
-            value_rows(weights, (const char *)scores, values + chunk_place(weights, t, size), size,
+            value_rows(weights, (const char *)scores, values + chunk_place(weights, chunk, t, size), size,
                        whole, &factors, all.sums);
             since = count_ticks(value_ticks, since);
         }
@@ -719,7 +732,7 @@ INLINE void attend_keys(const declip_int8_head *head, const operands keys, const
                         output_stride, scratch);
         break;
     case SLIM:
-        if (HAS_SLIM)
+        if (HAS_SPLIT)
             attend_rows(head, keys, SLIM, queries, query_stride, query_scale, rows, output,
                         output_stride, scratch);
         break;
@@ -740,7 +753,7 @@ TARGET static void attend(const declip_int8_head *head, const int16_t *queries, 
                         output_stride, scratch);
         break;
     case SLIM:
-        if (HAS_SLIM)
+        if (HAS_SPLIT)
             attend_keys(head, SLIM, queries, query_stride, query_scale, rows, output, output_stride,
                         scratch);
         break;

@@ -10,6 +10,9 @@ typedef uint8_t bytes __attribute__((vector_size(LANES), aligned(1), may_alias))
 typedef int16_t shorts __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
 
 #define INLINE static inline __attribute__((always_inline)) TARGET
+// How operands are packed and multiplied.
+typedef enum operands { WORDS, BYTES, SLIM } operands;
+
 // The score where there is no key.
 #define FAR_BELOW (-1e30f)
 #define UNROLL _Pragma("clang loop unroll(full)")

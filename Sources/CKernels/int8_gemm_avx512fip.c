@@ -51,7 +51,7 @@ INLINE void find_row_facts(const tile_input *in, size_t rows, size_t tiles, void
             every = _mm512_dpbusd_epi32(every, _mm512_loadu_si512(a + i), middle);
         __m128i split = _mm_setzero_si128();
         for (size_t i = 0; i < terms; i += CHUNK)
-            split = split_row(split, a + i);
+            split = split_terms(split, a + i);
         found->rows[r] =
             _mm512_reduce_add_epi32(_mm512_add_epi32(every, _mm512_zextsi128_si512(split)));
     }
