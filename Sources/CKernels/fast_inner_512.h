@@ -48,9 +48,9 @@ typedef struct chunk_weights {
     __m512i first, second, alone;
 } chunk_weights;
 
-// One row's step: four bytes of each part, `part` bytes apart, times the weights of one or two panels,
-// by instructions that add and multiply bytes or words. In assembly because the compiler, left
-// alone, loads the terms of all rows first and runs out of registers.
+// One row's step: four bytes of each part, `part` bytes apart, times the weights of one or two
+// panels, by instructions that add and multiply bytes or words. In assembly because the compiler,
+// left alone, loads the terms of all rows first and runs out of registers.
 #define CHUNK_STEPS(NAME, ADD, MULTIPLY, ALONE)                                                    \
     INLINE void NAME##_one(const uint8_t *a, const size_t part, const chunk_weights *w,            \
                            __m512i *sum) {                                                         \
@@ -68,9 +68,8 @@ typedef struct chunk_weights {
         __m512i left, right, terms0, terms1;                                                       \
         __asm__("vpbroadcastd %6, %5\n\t"                                                          \
                 "vpbroadcastd %7, %4\n\t" ADD " %10, %5, %3\n\t" ADD " %9, %4, %2\n\t" MULTIPLY    \
-                " %8%{1to16%}, %11, %0\n\t" ADD " %13, %5, %5\n\t" ADD                             \
-                " %12, %4, %4\n\t" MULTIPLY " %8%{1to16%}, %14, %1\n\t" MULTIPLY                   \
-                " %3, %2, %0\n\t" MULTIPLY " %5, %4, %1"                                           \
+                " %8%{1to16%}, %11, %0\n\t" ADD " %13, %5, %5\n\t" ADD " %12, %4, %4\n\t" MULTIPLY \
+                " %8%{1to16%}, %14, %1\n\t" MULTIPLY " %3, %2, %0\n\t" MULTIPLY " %5, %4, %1"      \
                 : "+v"(*sum0), "+v"(*sum1), "=&v"(left), "=&v"(right), "=&v"(terms1),              \
                   "=&v"(terms0)                                                                    \
                 : "m"(*(const uint8_t(*)[4])a), "m"(*(const uint8_t(*)[4])(a + part)),             \

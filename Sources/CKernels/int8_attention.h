@@ -38,8 +38,8 @@ enum {
 #ifdef HAS_SPLIT
 // Products of words and of slim bytes whose terms are split into parts; `size` is in bytes.
 enum { SLIM_OFFSET = 64 }; // what is added to a query's bytes
-// Makes terms of 16 channels ready, `group` bytes from each 4 of a channel to the next, and finds what
-// the channels' sums will have too much.
+// Makes terms of 16 channels ready, `group` bytes from each 4 of a channel to the next, and finds
+// what the channels' sums will have too much.
 INLINE void split_panel(const operands kind, char *panel, size_t group, size_t size,
                         int32_t excess[PANEL]);
 // What the sums of a row will have too much, given the sum of all bytes, by lanes.
@@ -48,8 +48,8 @@ INLINE int32_t split_row(const operands kind, const char *row, size_t size, inte
 INLINE void split_products(const operands kind, const size_t P, const char *rows,
                            const size_t stride, const char *panels, size_t panel, size_t group,
                            size_t size, integers sums[ROWS][MOST]);
-// Makes slim weights of `count` scores as `weigh` does, zeros behind them up to a multiple of 16, and
-// adds them by lanes.
+// Makes slim weights of `count` scores as `weigh` does, zeros behind them up to a multiple of 16,
+// and adds them by lanes.
 INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
                              char *weights);
 #else
@@ -431,10 +431,11 @@ static int32_t weight_limit_of(int32_t value_limit) {
                                                  : DECLIP_INT8_WEIGHT_SLIM;
 }
 
-// Bytes from the first packed value to the first of the chunk that begins at key t, with what stands
-// before them.
+// Bytes from the first packed value to the first of the chunk that begins at key t, with what
+// stands before them.
 static size_t chunk_place(operands kind, size_t chunk, size_t t, size_t head_size) {
-    return t * head_size * operand_size(kind) + (splits(kind) ? (t / chunk + 1) * head_size * 4 : 0);
+    return t * head_size * operand_size(kind) +
+           (splits(kind) ? (t / chunk + 1) * head_size * 4 : 0);
 }
 
 static size_t values_size(size_t tokens, size_t head_size, int32_t limit) {
@@ -465,31 +466,47 @@ INLINE void pack_group(const integers keys[4], const operands kind, size_t head_
     }
 }
 
-TARGET static void pack_values(const float *values, size_t stride, size_t tokens, size_t head_size,
-                               int32_t limit, void *packed) {
-    float *scale = packed, *mean = scale + head_size;
+// The mean, the scale and its inverse of V vectors of channels. Returns whether all are numbers.
+INLINE int measure_channels(const size_t V, const float *values, size_t stride, size_t tokens,
+                            float limit, float *mean, float *scale, float *inverse) {
+    vector sums[4], low[4], high[4];
+    UNROLL for (size_t v = 0; v < V; v++) {
+        sums[v] = splat(0);
+        low[v] = high[v] = load(values + v * LANES);
+    }
+    for (size_t t = 0; t < tokens; t++, values += stride) {
+        // Rows of one head among many stand too far apart for the processor to foresee them.
+        UNROLL for (size_t v = 0; v < V; v++) __builtin_prefetch(values + 8 * stride + v * LANES);
+        UNROLL for (size_t v = 0; v < V; v++) {
+            vector value = load(values + v * LANES);
+            sums[v] += value;
+            low[v] = choose(value < low[v], value, low[v]);
+            high[v] = larger(value, high[v]);
+        }
+    }
+    int are_numbers = 1;
+    for (size_t v = 0; v < V; v++) {
+        vector middle = sums[v] / (float)tokens;
+        vector peaks = larger(high[v] - middle, middle - low[v]);
+        store(mean + v * LANES, middle);
+        store(scale + v * LANES, peaks / limit);
+        for (size_t i = 0; i < LANES; i++) {
+            const float factor = peaks[i] > 0 ? limit / peaks[i] : 0;
+            inverse[v * LANES + i] = factor;
+            are_numbers &= middle[i] - middle[i] == 0 && factor < INFINITY;
+        }
+    }
+    return are_numbers;
+}
+
+INLINE void pack_quantized(const float *values, size_t stride, size_t tokens, size_t head_size,
+                           int32_t limit, const float *mean, const float *inverse, const int clamps,
+                           char *packed) {
     const operands kind = values_are(limit);
     const size_t chunk = chunk_of(limit);
-    float inverse[DECLIP_INT8_HEAD_LIMIT];
-    for (size_t c = 0; c < head_size; c += LANES) {
-        vector sums = splat(0), low = load(values + c), high = low;
-        for (size_t t = 0; t < tokens; t++) {
-            vector v = load(values + t * stride + c);
-            sums += v;
-            low = choose(v < low, v, low);
-            high = larger(v, high);
-        }
-        vector middle = sums / (float)tokens;
-        vector peaks = larger(high - middle, middle - low);
-        store(mean + c, middle);
-        store(scale + c, peaks / (float)limit);
-        for (size_t i = 0; i < LANES; i++)
-            inverse[c + i] = peaks[i] > 0 ? (float)limit / peaks[i] : 0;
-    }
-    char *const values_at = (char *)(mean + head_size);
     for (size_t t = 0; t < padded(tokens); t += 4) {
         const size_t first = t - t % chunk;
-        char *place = values_at + chunk_place(kind, chunk, first, head_size) +
+        char *place = packed + chunk_place(kind, chunk, first, head_size) +
                       (t - first) * head_size * operand_size(kind);
         for (size_t c = 0; c < head_size; c += LANES) {
             integers keys[4];
@@ -498,17 +515,39 @@ TARGET static void pack_values(const float *values, size_t stride, size_t tokens
                 vector v = splat(0);
                 if (t + k < tokens)
                     v = (load(values + (t + k) * stride + c) - middle) * factor;
-                keys[k] = quantized(v, 1, (float)limit, 1);
+                keys[k] = quantized(v, 1, (float)limit, clamps);
             }
             pack_group(keys, kind, head_size, c, place);
         }
     }
+}
+
+TARGET static void pack_values(const float *values, size_t stride, size_t tokens, size_t head_size,
+                               int32_t limit, void *packed) {
+    float *scale = packed, *mean = scale + head_size;
+    const operands kind = values_are(limit);
+    const size_t chunk = chunk_of(limit);
+    float inverse[DECLIP_INT8_HEAD_LIMIT];
+    int are_numbers = 1;
+    size_t c = 0;
+    for (; c + 4 * LANES <= head_size; c += 4 * LANES)
+        are_numbers &= measure_channels(4, values + c, stride, tokens, (float)limit, mean + c,
+                                        scale + c, inverse + c);
+    for (; c < head_size; c += LANES)
+        are_numbers &= measure_channels(1, values + c, stride, tokens, (float)limit, mean + c,
+                                        scale + c, inverse + c);
+    char *const values_at = (char *)(mean + head_size);
+    if (are_numbers)
+        pack_quantized(values, stride, tokens, head_size, limit, mean, inverse, 0, values_at);
+    else
+        pack_quantized(values, stride, tokens, head_size, limit, mean, inverse, 1, values_at);
     for (size_t t = 0; splits(kind) && t < tokens; t += chunk) {
         char *place = values_at + chunk_place(kind, chunk, t, head_size);
         int32_t *excess = (int32_t *)(place - 4 * head_size);
         const size_t rest = padded(tokens) - t, keys = rest < chunk ? rest : chunk;
-        for (size_t c = 0; c < head_size; c += PANEL)
-            split_panel(kind, place + 4 * c, 4 * head_size, keys * operand_size(kind), excess + c);
+        for (size_t channel = 0; channel < head_size; channel += PANEL)
+            split_panel(kind, place + 4 * channel, 4 * head_size, keys * operand_size(kind),
+                        excess + channel);
     }
 }
 
@@ -703,8 +742,8 @@ INLINE void attend_rows(const declip_int8_head *head, const operands keys, const
                                 __builtin_convertvector(sums, vector) * factors.new[r];
             }
             since = count_ticks(softmax_ticks, since);
-            value_rows(weights, (const char *)scores, values + chunk_place(weights, chunk, t, size), size,
-                       whole, &factors, all.sums);
+            value_rows(weights, (const char *)scores, values + chunk_place(weights, chunk, t, size),
+                       size, whole, &factors, all.sums);
             since = count_ticks(value_ticks, since);
         }
         for (size_t r = 0; r < height; r++) {

@@ -1,5 +1,5 @@
-// Int8 attention with AVX-512 VNNI and, for words and slim bytes, most of the multiplications by the
-// fast inner product: tiles of 10 queries x 32 keys or channels, 20 registers of sums.
+// Int8 attention with AVX-512 VNNI and, for words and slim bytes, most of the multiplications by
+// the fast inner product: tiles of 10 queries x 32 keys or channels, 20 registers of sums.
 #if defined(__x86_64__)
 #define TABLE declip_int8_attention_avx512fip
 #define ROWS 10
@@ -14,8 +14,8 @@
 // Words, of 14 bits at most, are signed and their sums fit: nothing is added to them.
 CHUNK_STEPS(words, "vpaddw", "vpdpwssd", alone_words)
 
-// Bytes of a part: of a whole chunk of keys as many as there are, by which a row's sums are found fast
-// and few terms are left alone.
+// Bytes of a part: of a whole chunk of keys as many as there are, by which a row's sums are found
+// fast and few terms are left alone.
 enum {
     BYTE_PART = PART,
     WIDE_BYTE_PART = DECLIP_INT8_CHUNK_SLIM / 3,
@@ -29,8 +29,8 @@ INLINE size_t part_of(const operands kind, size_t size) {
     return size == DECLIP_INT8_CHUNK_SLIM ? WIDE_BYTE_PART : BYTE_PART;
 }
 
-// Every part of bytes but a' takes its weights with 64 added; what is behind whole chunks is multiplied
-// alone.
+// Every part of bytes but a' takes its weights with 64 added; what is behind whole chunks is
+// multiplied alone.
 INLINE void split_panel(const operands kind, char *panel, size_t group, size_t size,
                         int32_t excess[16]) {
     const size_t part = part_of(kind, size), whole = size / (3 * part) * 3 * part;
@@ -129,8 +129,8 @@ INLINE int32_t split_row(const operands kind, const char *row, size_t size, inte
     if (kind == SLIM && part == WIDE_BYTE_PART) {
         const __m512i first = _mm512_loadu_si512(row), second = _mm512_loadu_si512(row + part);
         const __m512i every = _mm512_slli_epi32((__m512i)total, 6);
-        return _mm512_reduce_add_epi32(_mm512_dpbusd_epi32(
-            every, second, _mm512_xor_si512(first, _mm512_set1_epi8(-128))));
+        return _mm512_reduce_add_epi32(
+            _mm512_dpbusd_epi32(every, second, _mm512_xor_si512(first, _mm512_set1_epi8(-128))));
     }
     __m128i split = _mm_setzero_si128();
     for (size_t i = 0; i + 3 * part <= size; i += 3 * part) {
