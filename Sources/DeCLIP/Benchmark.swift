@@ -24,6 +24,8 @@ public struct Benchmark: Sendable {
     public let milliseconds: Double
     /// Floating-point operations in one run, two for a multiply-add.
     public let operations: Double
+    /// Those of them whose operands are integers of 7 bits.
+    public let narrowOperations: Double
   }
 
   /// What many runs in a row changed.
@@ -118,8 +120,10 @@ public struct Benchmark: Sendable {
     for (index, step) in engine.plan.steps.enumerated() {
       let count = 2 * Double(engine.plan.multiplyAdds(of: step))
       operations[kindOfStep[index]] += count
-      let share = (engine as? Int8Engine)?.narrowShare(ofStep: index) ?? 0
-      narrowOperations[kindOfStep[index]] += share * count
+      guard let engine = engine as? Int8Engine else { continue }
+      let slim = Self.slimOperations(engine, index)
+      narrowOperations[kindOfStep[index]] +=
+        engine.narrowShare(ofStep: index) * count + slim.scores + slim.values
     }
     let used = Set(kindOfStep)
     let parts = kinds.indices.filter(used.contains).map { kind in
@@ -159,14 +163,26 @@ public struct Benchmark: Sendable {
     }
     guard let times else { return nil }
     let share = engine.plan.scoreShare
+    let slim = engine.plan.steps.indices.map { slimOperations(engine, $0) }
+    let (scores, values) = slim.reduce((0.0, 0.0)) { ($0.0 + $1.scores, $0.1 + $1.values) }
     return [
-      ("packing", times.packing, 0), ("scores", times.scores, share),
-      ("softmax", times.softmax, 0), ("values", times.values, 1 - share),
-    ].map { name, time, operations in
+      ("packing", times.packing, 0, 0), ("scores", times.scores, share, scores),
+      ("softmax", times.softmax, 0, 0), ("values", times.values, 1 - share, values),
+    ].map { name, time, operations, narrow in
       AttentionPart(
         name: name, milliseconds: whole.milliseconds * time / times.total,
-        operations: whole.operations * operations)
+        operations: whole.operations * operations, narrowOperations: narrow)
     }
+  }
+
+  /// Operations of a step of attention whose operands have 7 bits; such a step, an ordinary one, makes
+  /// as many for scores as for values.
+  private static func slimOperations(
+    _ engine: Int8Engine, _ step: Int
+  ) -> (scores: Double, values: Double) {
+    let each = Double(engine.plan.multiplyAdds(of: engine.plan.steps[step]))
+    let isSlim = engine.isSlim(step: step)
+    return (isSlim.scores ? each : 0, isSlim.values ? each : 0)
   }
 
   private static func median(_ values: ArraySlice<Double>) -> Double {

@@ -98,12 +98,14 @@ struct Bench: ParsableCommand {
     if peaks != nil { columns.append(("of peak", .right)) }
     var table = Table(columns)
     // Milliseconds at the peak.
-    func best(_ part: Benchmark.Part) -> Double? {
+    func best(_ operations: Double, _ narrow: Double, isAttention: Bool) -> Double? {
       guard let peaks else { return nil }
-      if part.kind == .attention { return part.operations / 2 / peaks.attention * 1e3 }
-      return
-        (part.narrowOperations / peaks.narrowProducts
-        + (part.operations - part.narrowOperations) / peaks.products) / 2 * 1e3
+      let narrowPeak = isAttention ? peaks.slimAttention : peaks.narrowProducts
+      let peak = isAttention ? peaks.attention : peaks.products
+      return (narrow / narrowPeak + (operations - narrow) / peak) / 2 * 1e3
+    }
+    func best(_ part: Benchmark.Part) -> Double? {
+      best(part.operations, part.narrowOperations, isAttention: part.kind == .attention)
     }
     func rate(_ operations: Double, _ milliseconds: Double, of best: Double?) -> [String] {
       guard operations > 0 else { return Array(repeating: "", count: columns.count - 3) }
@@ -127,7 +129,7 @@ struct Bench: ParsableCommand {
           ]
             + rate(
               part.operations, part.milliseconds,
-              of: peaks.map { part.operations / 2 / $0.attention * 1e3 }))
+              of: best(part.operations, part.narrowOperations, isAttention: true)))
       }
     }
     table.add(

@@ -185,6 +185,12 @@ extension Int8Engine {
     }
     return all == 0 ? 0 : Double(narrow) / Double(all)
   }
+
+  /// Whether a step of attention multiplies operands of 7 bits, for scores and for values.
+  public func isSlim(step: Int) -> (scores: Bool, values: Bool) {
+    guard case .attend(let attention) = work[step] else { return (false, false) }
+    return (attention.precision.scoreBits == 7, attention.precision.valueBits == 7)
+  }
 }
 
 // MARK: - Jobs
