@@ -35,8 +35,8 @@ INLINE void split_weights(int8_t *place, size_t part, __m512i *columns) {
     _mm512_storeu_si512(alone, _mm512_add_epi8(_mm512_loadu_si512(alone), middle));
 }
 
-// What a row's sums will have too much for its chunk at `a`, but for 64 times all terms: a' (a -
-// 128).
+// What a row's sums will have too much for its chunk at `a`, but for 64 times all terms:
+// a' (a - 128).
 INLINE __m128i split_terms(__m128i sum, const uint8_t *a) {
     const __m128i first = _mm_loadu_si128((const __m128i *)a);
     const __m128i second = _mm_loadu_si128((const __m128i *)(a + PART));

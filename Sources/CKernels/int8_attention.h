@@ -11,9 +11,8 @@
 //   word_terms, byte_terms, load_words, load_bytes, dot_words, dot_bytes
 //                    a broadcast group of terms, a vector of packed operands, sum + their products,
 //   power_of_2, nearest  optionally, with HAS_POWER_OF_2 and HAS_NEAREST, its own ways to them,
-//   split_products   optionally, with HAS_SPLIT, a way of its own to multiply slim operands, with
-//   the
-//                    functions beside it below;
+//   split_products   optionally, with HAS_SPLIT, a way of its own to multiply words and slim bytes,
+//                    with the functions beside it below;
 // before it, it includes int8_attention_types.h.
 //
 // ROWS queries pass over the keys chunk by chunk: the scores of a chunk, as floats, go into a
@@ -190,7 +189,7 @@ static operands keys_are(int32_t limit) {
 }
 
 static size_t key_panel_size(size_t head_size, int32_t limit) {
-    return sizeof(key_header) + PANEL * head_size * (keys_are(limit) == WORDS ? 2 : 1);
+    return sizeof(key_header) + PANEL * head_size * operand_size(keys_are(limit));
 }
 
 static size_t keys_size(size_t tokens, size_t head_size, int32_t limit) {
@@ -415,20 +414,6 @@ static operands values_are(int32_t limit) {
     if (!VALUE_BYTES || limit > DECLIP_INT8_VALUES_NARROW)
         return WORDS;
     return HAS_SPLIT && limit <= DECLIP_INT8_VALUES_SLIM ? SLIM : BYTES;
-}
-
-static size_t chunk_of(int32_t value_limit) {
-    if (value_limit > DECLIP_INT8_VALUES_NARROW)
-        return DECLIP_INT8_CHUNK_WIDE;
-    return value_limit > DECLIP_INT8_VALUES_SLIM ? DECLIP_INT8_CHUNK_NARROW
-                                                 : DECLIP_INT8_CHUNK_SLIM;
-}
-
-static int32_t weight_limit_of(int32_t value_limit) {
-    if (value_limit > DECLIP_INT8_VALUES_NARROW)
-        return DECLIP_INT8_WEIGHT_WIDE;
-    return value_limit > DECLIP_INT8_VALUES_SLIM ? DECLIP_INT8_WEIGHT_NARROW
-                                                 : DECLIP_INT8_WEIGHT_SLIM;
 }
 
 // Bytes from the first packed value to the first of the chunk that begins at key t, with what

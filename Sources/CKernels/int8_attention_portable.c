@@ -1,5 +1,6 @@
 // The reference of int8 attention: a query at a time, wide sums, libm's exponential.
 #include "ckernels_float.h"
+#include "int8_attention_limits.h"
 #include "int8_tables.h"
 
 #include <math.h>
@@ -92,19 +93,6 @@ static int32_t softmax_weights(const float *scores, size_t count, float peak, fl
     return sum;
 }
 
-// Keys whose weights are relative to the highest score among them; that of int8_attention.h.
-static size_t chunk_size(int32_t value_limit) {
-    return value_limit <= DECLIP_INT8_VALUES_SLIM     ? DECLIP_INT8_CHUNK_SLIM
-           : value_limit <= DECLIP_INT8_VALUES_NARROW ? DECLIP_INT8_CHUNK_NARROW
-                                                      : DECLIP_INT8_CHUNK_WIDE;
-}
-
-static int32_t weight_limit_of(int32_t value_limit) {
-    return value_limit <= DECLIP_INT8_VALUES_SLIM     ? DECLIP_INT8_WEIGHT_SLIM
-           : value_limit <= DECLIP_INT8_VALUES_NARROW ? DECLIP_INT8_WEIGHT_NARROW
-                                                      : DECLIP_INT8_WEIGHT_WIDE;
-}
-
 static size_t scratch_size(size_t tokens) {
     return tokens * (sizeof(float) + sizeof(int16_t));
 }
@@ -113,7 +101,7 @@ static void attend(const declip_int8_head *head, const int16_t *queries, size_t 
                    const float *query_scale, size_t rows, float *output, size_t output_stride,
                    void *scratch) {
     const size_t tokens = head->tokens, size = head->head_size, score_size = head->score_size;
-    const size_t chunk = chunk_size(head->value_limit);
+    const size_t chunk = chunk_of(head->value_limit);
     const int32_t weight_limit = weight_limit_of(head->value_limit);
     const float *key_scale = head->keys, *value_scale = head->values, *mean = value_scale + size;
     const int16_t *keys = (const int16_t *)(key_scale + tokens);

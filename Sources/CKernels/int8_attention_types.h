@@ -1,5 +1,6 @@
 // The vectors of int8_attention.h, for LANES floats.
 #include "ckernels_float.h"
+#include "int8_attention_limits.h"
 #include "int8_tables.h"
 
 #include <string.h>
@@ -10,12 +11,13 @@ typedef uint8_t bytes __attribute__((vector_size(LANES), aligned(1), may_alias))
 typedef int16_t shorts __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
 
 #define INLINE static inline __attribute__((always_inline)) TARGET
+#define UNROLL _Pragma("clang loop unroll(full)")
+
 // How operands are packed and multiplied.
 typedef enum operands { WORDS, BYTES, SLIM } operands;
 
 // The score where there is no key.
 #define FAR_BELOW (-1e30f)
-#define UNROLL _Pragma("clang loop unroll(full)")
 
 INLINE vector load(const float *p) {
     vector v;

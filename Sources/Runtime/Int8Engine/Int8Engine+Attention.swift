@@ -232,20 +232,34 @@ extension Int8Engine {
   ) {
     let padded = matrices.count * scratch.layout.headSize
     let (base, stride) = rows(matrices, head, worker)
-    guard rotates, padded == plan.transformer.headSize else {
-      if rotates { rotateCopy(worker) }
-      kernels.attention.rotate_quantize(
-        base, stride, nil, nil, nil, plan.rows, padded, limit, output, padded, scales)
-      return
-    }
+    let isCopied = padded != plan.transformer.headSize
+    if rotates && isCopied { rotateCopy(worker) }
+    rotateQuantize(
+      0..<plan.rows, of: base, stride: stride, size: padded, rotates: rotates && !isCopied, limit,
+      to: output, stride: padded, scales)
+  }
+
+  /// Makes words of one head's rows of tokens, all pointers being to the first of them.
+  func rotateQuantize(
+    _ tokens: Range<Int>, of input: UnsafePointer<Float>, stride: Int, size: Int, rotates: Bool,
+    _ limit: Int32, to output: UnsafeMutablePointer<Int16>, stride outputStride: Int,
+    _ scales: UnsafeMutablePointer<Float>
+  ) {
     // The class token has no place on the grid.
-    kernels.attention.rotate_quantize(
-      base, stride, nil, nil, nil, 1, padded, limit, output, padded, scales)
+    let still = rotates ? min(tokens.count, tokens.lowerBound == 0 ? 1 : 0) : tokens.count
+    if still > 0 {
+      kernels.attention.rotate_quantize(
+        input, stride, nil, nil, nil, still, size, limit, output, outputStride, scales)
+    }
+    guard still < tokens.count else { return }
+    let angles = (tokens.lowerBound + still - 1) * size / 2
     float.rotary.cosine.withUnsafeBufferPointer { cosine in
       float.rotary.sine.withUnsafeBufferPointer { sine in
+        guard let cosine = cosine.baseAddress, let sine = sine.baseAddress else { return }
         kernels.attention.rotate_quantize(
-          base + stride, stride, cosine.baseAddress, sine.baseAddress, nil, plan.rows - 1, padded,
-          limit, output + padded, padded, scales + 1)
+          input + still * stride, stride, cosine + angles, sine + angles, nil,
+          tokens.count - still, size, limit, output + still * outputStride, outputStride,
+          scales + still)
       }
     }
   }

@@ -59,29 +59,13 @@ extension Int8Engine {
   private func quantizeHeads(
     _ step: Int8HeadQuantization, _ rows: Range<Int>, in block: RowBlock
   ) {
-    let (source, size) = (step.source.matrix(in: block), step.target.headSize)
-    // The class token has no place on the grid.
-    let start = step.rotates ? max(rows.lowerBound, 1) : rows.upperBound
-    let (still, turned) = (rows.prefix(upTo: min(start, rows.upperBound)), rows.suffix(from: start))
-    func quantize(
-      _ rows: Range<Int>, _ cosine: UnsafePointer<Float>?, _ sine: UnsafePointer<Float>?
-    ) {
-      guard let first = rows.first else { return }
-      for head in 0..<step.target.width / size {
-        kernels.attention.rotate_quantize(
-          source.row(first) + head * size, source.stride, cosine, sine, nil, rows.count, size,
-          step.limit, step.target.row(first, head: head), step.target.width,
-          step.target.scale(first, head: head))
-      }
-    }
-    quantize(still, nil, nil)
-    guard !turned.isEmpty else { return }
-    let angles = (turned.lowerBound - 1) * size / 2
-    float.rotary.cosine.withUnsafeBufferPointer { cosine in
-      float.rotary.sine.withUnsafeBufferPointer { sine in
-        guard let cosine = cosine.baseAddress, let sine = sine.baseAddress else { return }
-        quantize(turned, cosine + angles, sine + angles)
-      }
+    guard let first = rows.first else { return }
+    let (source, target) = (step.source.matrix(in: block), step.target)
+    for head in 0..<target.width / target.headSize {
+      rotateQuantize(
+        rows, of: source.row(first) + head * target.headSize, stride: source.stride,
+        size: target.headSize, rotates: step.rotates, step.limit,
+        to: target.row(first, head: head), stride: target.width, target.scale(first, head: head))
     }
   }
 

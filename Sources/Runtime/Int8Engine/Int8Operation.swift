@@ -61,6 +61,16 @@ struct Int8Quantization {
   let target: QuantizedRows
 }
 
+/// Projected rows that become queries or keys.
+struct Int8HeadQuantization {
+  let source: FloatRows
+  let target: ScoreRows
+  /// Whether rows are rotated by their positions.
+  let rotates: Bool
+  /// The largest magnitude of the words.
+  let limit: Int32
+}
+
 /// `target = source weight^T + bias` through an activation, or added to the target.
 struct Int8Product {
   let layer: Int8Layer

@@ -37,16 +37,6 @@ struct ScoreRows: @unchecked Sendable {
   }
 }
 
-/// Projected rows that become queries or keys.
-struct Int8HeadQuantization {
-  let source: FloatRows
-  let target: ScoreRows
-  /// Whether rows are rotated by their positions.
-  let rotates: Bool
-  /// The largest magnitude of the words.
-  let limit: Int32
-}
-
 /// The queries and keys of a plan's ordinary blocks.
 struct ScoreMemory {
   let queries: ScoreRows
