@@ -11,8 +11,8 @@
 //   word_terms, byte_terms, load_words, load_bytes, dot_words, dot_bytes
 //                    a broadcast group of terms, a vector of packed operands, sum + their products,
 //   power_of_2, nearest  optionally, with HAS_POWER_OF_2 and HAS_NEAREST, its own ways to them,
-//   split_products   optionally, with HAS_SPLIT, a way of its own to multiply words and slim bytes,
-//                    with the functions beside it below;
+//   split_products   optionally, with HAS_SPLIT and SPLITS_WORDS, a way of its own to multiply slim
+//                    bytes, and words where it is 1, with the functions beside it below;
 // before it, it includes int8_attention_types.h.
 //
 // ROWS queries pass over the keys chunk by chunk: the scores of a chunk, as floats, go into a
@@ -22,9 +22,10 @@
 // arXiv 1805.02867). Everything but keys and values stays in the first-level cache, and a weight
 // has its whole resolution wherever in the row it stands.
 //
-// Packed keys: for every panel of 16 a header, then the keys in groups, [group][16][terms].
-// Packed values: a scale and the mean for every channel, then [key group][channel][keys], the rest
-// zeros; where products are split, before each chunk what every channel's sums have too much.
+// Packed keys: for every panel of 16 a header, then the keys in groups, [group][16][terms], then
+// what their products take besides. Packed values: a scale and the mean for every channel, then
+// chunk by chunk [key group][channel][keys], the rest zeros; where products are split, before each
+// chunk for every panel of 16 channels what their sums have too much and what they take besides.
 
 enum {
     PANEL = 16,
@@ -35,28 +36,36 @@ enum {
 };
 
 #ifdef HAS_SPLIT
-// Products of words and of slim bytes whose terms are split into parts; `size` is in bytes.
+// Products whose operands are prepared beyond being packed: those of slim bytes, and with
+// SPLITS_WORDS those of words; `size` is in bytes.
 enum { SLIM_OFFSET = 64 }; // what is added to a query's bytes
-// Makes terms of 16 channels ready, `group` bytes from each 4 of a channel to the next, and finds
-// what the channels' sums will have too much.
+// Bytes that the products of 16 channels take besides the operands.
+static size_t split_extra(const operands kind, size_t size);
+// Makes terms of 16 channels ready, `group` bytes from each 4 of a channel to the next, with what
+// their products take besides, and finds what the channels' sums will have too much.
 INLINE void split_panel(const operands kind, char *panel, size_t group, size_t size,
-                        int32_t excess[PANEL]);
+                        int32_t excess[PANEL], char *extra);
 // What the sums of a row will have too much, given the sum of all bytes, by lanes.
 INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total);
 // Adds the products of ROWS rows with P panels, `panel` bytes apart, to sums.
 INLINE void split_products(const operands kind, const size_t P, const char *rows,
                            const size_t stride, const char *panels, size_t panel, size_t group,
-                           size_t size, integers sums[ROWS][MOST]);
+                           size_t size, const char *extra, integers sums[ROWS][MOST]);
 // Makes slim weights of `count` scores as `weigh` does, zeros behind them up to a multiple of 16,
 // and adds them by lanes.
 INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
                              char *weights);
 #else
 #define HAS_SPLIT 0
+#define SPLITS_WORDS 0
 enum { SLIM_OFFSET = 0 };
+static size_t split_extra(const operands kind, size_t size) {
+    (void)kind, (void)size;
+    return 0;
+}
 INLINE void split_panel(const operands kind, char *panel, size_t group, size_t size,
-                        int32_t excess[PANEL]) {
-    (void)kind, (void)panel, (void)group, (void)size, (void)excess;
+                        int32_t excess[PANEL], char *extra) {
+    (void)kind, (void)panel, (void)group, (void)size, (void)excess, (void)extra;
 }
 INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total) {
     (void)kind, (void)row, (void)size, (void)total;
@@ -64,9 +73,9 @@ INLINE int32_t split_row(const operands kind, const char *row, size_t size, inte
 }
 INLINE void split_products(const operands kind, const size_t P, const char *rows,
                            const size_t stride, const char *panels, size_t panel, size_t group,
-                           size_t size, integers sums[ROWS][MOST]) {
+                           size_t size, const char *extra, integers sums[ROWS][MOST]) {
     (void)kind, (void)P, (void)rows, (void)stride, (void)panels, (void)panel, (void)group;
-    (void)size, (void)sums;
+    (void)size, (void)extra, (void)sums;
 }
 INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
                              char *weights) {
@@ -76,7 +85,7 @@ INLINE integers slim_weights(const char *scores, size_t count, float peak, float
 #endif
 
 static int splits(const operands kind) {
-    return HAS_SPLIT && kind != BYTES;
+    return HAS_SPLIT && (kind == SLIM || (kind == WORDS && SPLITS_WORDS));
 }
 
 static size_t operand_size(const operands kind) {
@@ -183,13 +192,20 @@ TARGET static void rotate_quantize(const float *input, size_t stride, const floa
 }
 
 static operands keys_are(int32_t limit) {
-    if (!KEY_BYTES || limit > DECLIP_INT8_SCORES_NARROW)
-        return WORDS;
-    return HAS_SPLIT && limit <= DECLIP_INT8_SCORES_SLIM ? SLIM : BYTES;
+    if (HAS_SPLIT && limit <= DECLIP_INT8_SCORES_SLIM)
+        return SLIM;
+    return KEY_BYTES && limit <= DECLIP_INT8_SCORES_NARROW ? BYTES : WORDS;
+}
+
+// What the products of a panel of keys, or of a chunk's values for 16 channels, take besides.
+static size_t extra_size(const operands kind, size_t size) {
+    return splits(kind) ? split_extra(kind, size * operand_size(kind)) : 0;
 }
 
 static size_t key_panel_size(size_t head_size, int32_t limit) {
-    return sizeof(key_header) + PANEL * head_size * operand_size(keys_are(limit));
+    const operands kind = keys_are(limit);
+    return sizeof(key_header) + PANEL * head_size * operand_size(kind) +
+           extra_size(kind, head_size);
 }
 
 static size_t keys_size(size_t tokens, size_t head_size, int32_t limit) {
@@ -229,8 +245,10 @@ TARGET static void pack_keys(const int16_t *keys, size_t stride, const float *sc
     }
     for (size_t p = 0; splits(kind) && p < padded(tokens) / PANEL; p++) {
         key_header *header = (key_header *)((char *)packed + p * panel_size);
+        const size_t size = head_size * operand_size(kind);
+        char *keys_at = (char *)(header + 1);
         int32_t excess[PANEL];
-        split_panel(kind, (char *)(header + 1), 4 * PANEL, head_size * operand_size(kind), excess);
+        split_panel(kind, keys_at, 4 * PANEL, size, excess, keys_at + PANEL * size);
         for (size_t t = 0; t < PANEL; t++)
             header->start[t] -= excess[t];
     }
@@ -255,8 +273,9 @@ INLINE void score_tile(const size_t P, const operands kind, const query_block *q
     }
     const char *keys = panels + sizeof(key_header), *block = queries->rows;
     if (splits(kind)) {
-        split_products(kind, P, block, BLOCK_STRIDE, keys, panel_size, 4 * PANEL,
-                       score_size * operand_size(kind), sums);
+        const size_t size = score_size * operand_size(kind);
+        split_products(kind, P, block, BLOCK_STRIDE, keys, panel_size, 4 * PANEL, size,
+                       keys + PANEL * size, sums);
     } else if (kind == BYTES) {
         for (size_t i = 0; i < score_size; i += 4, keys += 4 * PANEL, block += 4) {
             byte_vector k[MOST];
@@ -411,16 +430,24 @@ TARGET static void powers(const float *input, size_t count, float *output) {
 }
 
 static operands values_are(int32_t limit) {
-    if (!VALUE_BYTES || limit > DECLIP_INT8_VALUES_NARROW)
-        return WORDS;
-    return HAS_SPLIT && limit <= DECLIP_INT8_VALUES_SLIM ? SLIM : BYTES;
+    if (HAS_SPLIT && limit <= DECLIP_INT8_VALUES_SLIM)
+        return SLIM;
+    return VALUE_BYTES && limit <= DECLIP_INT8_VALUES_NARROW ? BYTES : WORDS;
+}
+
+// What stands before a chunk for 16 channels.
+static size_t chunk_header_size(const operands kind) {
+    if (!splits(kind))
+        return 0;
+    const size_t chunk = kind == SLIM ? DECLIP_INT8_CHUNK_SLIM : DECLIP_INT8_CHUNK_WIDE;
+    return PANEL * sizeof(int32_t) + extra_size(kind, chunk);
 }
 
 // Bytes from the first packed value to the first of the chunk that begins at key t, with what
 // stands before them.
-static size_t chunk_place(operands kind, size_t chunk, size_t t, size_t head_size) {
+static size_t chunk_place(const operands kind, size_t chunk, size_t t, size_t head_size) {
     return t * head_size * operand_size(kind) +
-           (splits(kind) ? (t / chunk + 1) * head_size * 4 : 0);
+           (t / chunk + 1) * (head_size / PANEL) * chunk_header_size(kind);
 }
 
 static size_t values_size(size_t tokens, size_t head_size, int32_t limit) {
@@ -528,11 +555,13 @@ TARGET static void pack_values(const float *values, size_t stride, size_t tokens
         pack_quantized(values, stride, tokens, head_size, limit, mean, inverse, 1, values_at);
     for (size_t t = 0; splits(kind) && t < tokens; t += chunk) {
         char *place = values_at + chunk_place(kind, chunk, t, head_size);
-        int32_t *excess = (int32_t *)(place - 4 * head_size);
+        char *header = place - head_size / PANEL * chunk_header_size(kind);
         const size_t rest = padded(tokens) - t, keys = rest < chunk ? rest : chunk;
-        for (size_t channel = 0; channel < head_size; channel += PANEL)
+        for (size_t channel = 0; channel < head_size; channel += PANEL) {
             split_panel(kind, place + 4 * channel, 4 * head_size, keys * operand_size(kind),
-                        excess + channel);
+                        (int32_t *)header, header + PANEL * sizeof(int32_t));
+            header += chunk_header_size(kind);
+        }
     }
 }
 
@@ -546,13 +575,14 @@ typedef struct chunk_factors {
 // output = old * output + new * the products of ROWS rows of weights with `keys` keys' values, in P
 // panels of channels.
 INLINE void value_tile(const size_t P, const operands kind, const char *weights, const char *values,
-                       const int32_t *excess, size_t head_size, size_t keys,
+                       const char *header, size_t head_size, size_t keys,
                        const chunk_factors *factors, float *output) {
     integers sums[ROWS][MOST];
     UNROLL for (size_t v = 0; v < P * HALVES; v++) {
         integers start = {0};
         if (splits(kind))
-            start -= load_integers(excess + v * LANES);
+            start -= load_integers(header + v / HALVES * chunk_header_size(kind) +
+                                   v % HALVES * LANES * sizeof(int32_t));
         UNROLL for (size_t r = 0; r < ROWS; r++) sums[r][v] =
             splits(kind) ? start - factors->excess[r] : start;
     }
@@ -562,7 +592,7 @@ INLINE void value_tile(const size_t P, const operands kind, const char *weights,
     const size_t step = as_bytes ? 4 : WORD_GROUP * 2, group = as_bytes ? 4 : WORD_GROUP;
     if (splits(kind))
         split_products(kind, P, weights, stride, values, 4 * PANEL, 4 * head_size,
-                       keys * operand_size(kind), sums);
+                       keys * operand_size(kind), header + PANEL * sizeof(int32_t), sums);
     for (size_t i = 0; !splits(kind) && i < keys; i += group) {
         __asm__("" : "+r"(w[0]), "+r"(w[1]));
         if (as_bytes) {
@@ -599,14 +629,18 @@ INLINE void value_tile(const size_t P, const operands kind, const char *weights,
 INLINE void value_rows(const operands kind, const char *weights, const char *values,
                        size_t head_size, size_t keys, const chunk_factors *factors, float *output) {
     const size_t step = kind == WORDS ? WORD_GROUP * 2 : 4;
-    const int32_t *excess = (const int32_t *)(values - 4 * head_size);
+    const char *header = values - head_size / PANEL * chunk_header_size(kind);
     size_t c = 0;
-    for (; c + PANELS * PANEL <= head_size; c += PANELS * PANEL)
-        value_tile(PANELS, kind, weights, values + c * step, excess + c, head_size, keys, factors,
+    for (; c + PANELS * PANEL <= head_size; c += PANELS * PANEL) {
+        value_tile(PANELS, kind, weights, values + c * step, header, head_size, keys, factors,
                    output + c);
-    for (; c < head_size; c += PANEL)
-        value_tile(1, kind, weights, values + c * step, excess + c, head_size, keys, factors,
+        header += PANELS * chunk_header_size(kind);
+    }
+    for (; c < head_size; c += PANEL) {
+        value_tile(1, kind, weights, values + c * step, header, head_size, keys, factors,
                    output + c);
+        header += chunk_header_size(kind);
+    }
 }
 
 static size_t scratch_size(size_t tokens) {
@@ -623,7 +657,8 @@ INLINE void load_queries(const int16_t *queries, size_t stride, size_t rows, siz
         char *row = block->rows + r * BLOCK_STRIDE;
         if (kind == WORDS) {
             memcpy(row, queries, score_size * sizeof(int16_t));
-            block->excess[r] = split_row(WORDS, row, 2 * score_size, (integers){0});
+            if (splits(WORDS))
+                block->excess[r] = split_row(WORDS, row, 2 * score_size, (integers){0});
             continue;
         }
         int32_t total = 0;

@@ -1,5 +1,10 @@
-// Int8 attention with AVX2: tiles of 4 queries x 16 keys or channels, 8 registers of sums. Bytes
-// are widened when keys are packed, for signed bytes times signed bytes saturate `vpmaddubsw`.
+// Int8 attention with AVX2: tiles of 4 queries x 16 keys or channels, 8 registers of sums.
+//
+// Slim bytes are multiplied by `vpmaddubsw` and four pairs of products added in 16 bits before they
+// are widened: with 64 added to a query, as there is in a weight, and -64 times the sum of the keys
+// or values added, what is left are products of -63..64 and -63..63, and eight of them fit (8 * 64
+// * 63 < 2^15). Other bytes are widened when they are packed, for signed bytes times signed bytes
+// saturate that instruction.
 #if defined(__x86_64__)
 #define LANES 8
 #define TARGET __attribute__((target("avx2,fma")))
@@ -12,6 +17,118 @@
 #define QUERY_OFFSET 0
 #define PROBE probe_peak
 #include "int8_attention_types.h"
+
+#include "byte_steps_avx2.h"
+
+#define HAS_SPLIT 1
+#define SPLITS_WORDS 0
+// Terms whose products fit 16 bits together, and the bytes of what they are moved by.
+enum { SLIM_TERMS = 16, SHIFT_BYTES = 2 * STEP_COLUMNS * sizeof(int16_t) };
+
+static size_t split_extra(const operands kind, size_t size) {
+    (void)kind;
+    return size / SLIM_TERMS * SHIFT_BYTES;
+}
+
+// The shifts, and their sums: what 64 added to the other operand would have brought.
+INLINE void split_panel(const operands kind, char *panel, size_t group, size_t size,
+                        int32_t excess[STEP_COLUMNS], char *extra) {
+    (void)kind;
+    enum { OFFSET = 64 };
+    const __m256i ones = _mm256_set1_epi16(1);
+    __m256i sums[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+    for (size_t i = 0; i < size; i += SLIM_TERMS, extra += SHIFT_BYTES) {
+        int16_t *shift = (int16_t *)extra;
+        find_shift((const int8_t *)panel + i / STEP_TERMS * group, group, SLIM_TERMS, OFFSET,
+                   shift);
+        UNROLL for (size_t h = 0; h < 2; h++) sums[h] = _mm256_add_epi32(
+            sums[h], _mm256_madd_epi16(load_vector(shift + STEP_COLUMNS * h), ones));
+    }
+    UNROLL for (size_t h = 0; h < 2; h++) _mm256_storeu_si256((__m256i *)(excess + 8 * h), sums[h]);
+}
+
+INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total) {
+    (void)kind, (void)row, (void)size, (void)total;
+    return 0;
+}
+
+INLINE void split_products(const operands kind, const size_t P, const char *rows,
+                           const size_t stride, const char *panels, size_t panel, size_t group,
+                           size_t size, const char *extra, integers sums[ROWS][2]) {
+    (void)kind, (void)P, (void)panel;
+    _Alignas(32) int32_t whole[ROWS * STEP_COLUMNS];
+    memcpy(whole, sums, sizeof whole);
+    for (size_t i = 0; i < size; i += SLIM_TERMS, extra += SHIFT_BYTES)
+        add_steps(ROWS, SLIM_TERMS, (const uint8_t *)rows + i, stride,
+                  (const int8_t *)panels + i / STEP_TERMS * group, group, (const int16_t *)extra,
+                  whole);
+    memcpy(sums, whole, sizeof whole);
+}
+
+// How the scores of a row become slim weights, 127 * 2^((score - peak) * factor), in 16-bit
+// integers: the exponent in steps of 2^-11, the power of its fraction by a minimax polynomial of
+// degree 2, relative error 0.0018.
+typedef struct slim_weighing {
+    __m256 steps, start;
+} slim_weighing;
+
+enum { EXPONENT_BITS = 11 };
+
+INLINE slim_weighing slim_weighing_of(float peak, float factor) {
+    const float steps = factor * (1 << EXPONENT_BITS);
+    return (slim_weighing){_mm256_set1_ps(-steps), _mm256_set1_ps(peak * steps)};
+}
+
+INLINE __m256i exponents_of(const slim_weighing *row, const float *scores) {
+    const __m256 steps = _mm256_fmadd_ps(_mm256_loadu_ps(scores), row->steps, row->start);
+    return _mm256_cvtps_epi32(_mm256_min_ps(steps, _mm256_set1_ps(INT16_MAX)));
+}
+
+// The weights of 16 scores, of 8 and 8, in the order that packing takes them.
+INLINE __m256i powers_of(__m256i low, __m256i high) {
+    // 2^(7 - n), in the lower byte of each word.
+    const __m256i whole_powers = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(-128, 64, 32, 16, 8, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0));
+    const __m256i e = _mm256_max_epi16(_mm256_packs_epi32(low, high), _mm256_setzero_si256());
+    const __m256i whole =
+        _mm256_or_si256(_mm256_srli_epi16(e, EXPONENT_BITS), _mm256_set1_epi16(INT16_MIN));
+    const __m256i fraction =
+        _mm256_and_si256(_mm256_slli_epi16(e, 15 - EXPONENT_BITS), _mm256_set1_epi16(INT16_MAX));
+    // 127 * 2^8 * 2^(-fraction)
+    __m256i power = _mm256_mulhrs_epi16(fraction, _mm256_set1_epi16(5481));
+    power = _mm256_add_epi16(power, _mm256_set1_epi16(-21653));
+    power = _mm256_mulhrs_epi16(fraction, power);
+    power = _mm256_add_epi16(power, _mm256_set1_epi16(32456));
+    return _mm256_mulhrs_epi16(power, _mm256_shuffle_epi8(whole_powers, whole));
+}
+
+// Writes the weights of 32 scores and adds them by lanes.
+INLINE __m256i weigh_32(const slim_weighing *row, const float *scores, char *weights) {
+    __m256i exponents[4];
+    UNROLL for (size_t j = 0; j < 4; j++) exponents[j] = exponents_of(row, scores + 8 * j);
+    __m256i w = _mm256_packus_epi16(powers_of(exponents[0], exponents[1]),
+                                    powers_of(exponents[2], exponents[3]));
+    w = _mm256_permutevar8x32_epi32(w, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    _mm256_storeu_si256((__m256i *)weights, w);
+    return _mm256_sad_epu8(w, _mm256_setzero_si256());
+}
+
+INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
+                             char *weights) {
+    const slim_weighing row = slim_weighing_of(peak, factor);
+    const float *place = (const float *)scores;
+    __m256i sums = _mm256_setzero_si256();
+    size_t i = 0;
+    for (; i + 32 <= count; i += 32)
+        sums = _mm256_add_epi32(sums, weigh_32(&row, place + i, weights + i));
+    if (i < count) {
+        float rest[32];
+        for (size_t j = 0; j < 32; j++)
+            rest[j] = i + j < count ? place[i + j] : FAR_BELOW;
+        sums = _mm256_add_epi32(sums, weigh_32(&row, rest, weights + i));
+    }
+    return (integers)sums;
+}
 
 typedef integers byte_vector;
 typedef integers word_vector;

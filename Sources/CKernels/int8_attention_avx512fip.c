@@ -10,6 +10,7 @@
 #include "pack_avx512.h"
 
 #define HAS_SPLIT 1
+#define SPLITS_WORDS 1
 
 // Words, of 14 bits at most, are signed and their sums fit: nothing is added to them.
 CHUNK_STEPS(words, "vpaddw", "vpdpwssd", alone_words)
@@ -29,10 +30,16 @@ INLINE size_t part_of(const operands kind, size_t size) {
     return size == DECLIP_INT8_CHUNK_SLIM ? WIDE_BYTE_PART : BYTE_PART;
 }
 
+static size_t split_extra(const operands kind, size_t size) {
+    (void)kind, (void)size;
+    return 0;
+}
+
 // Every part of bytes but a' takes its weights with 64 added; what is behind whole chunks is
 // multiplied alone.
 INLINE void split_panel(const operands kind, char *panel, size_t group, size_t size,
-                        int32_t excess[16]) {
+                        int32_t excess[16], char *extra) {
+    (void)extra;
     const size_t part = part_of(kind, size), whole = size / (3 * part) * 3 * part;
     const size_t distance = part / 4 * group;
     int8_t *place = (int8_t *)panel;
@@ -197,7 +204,8 @@ INLINE void part_products(const operands kind, const size_t part, const size_t P
 
 INLINE void split_products(const operands kind, const size_t P, const char *rows,
                            const size_t stride, const char *panels, size_t panel, size_t group,
-                           size_t size, integers sums[ROWS][PANELS]) {
+                           size_t size, const char *extra, integers sums[ROWS][PANELS]) {
+    (void)extra;
     const size_t usual = kind == WORDS ? WORD_PART : BYTE_PART;
     const size_t wide = kind == WORDS ? WIDE_WORD_PART : WIDE_BYTE_PART;
     if (part_of(kind, size) == wide) {

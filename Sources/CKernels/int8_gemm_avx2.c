@@ -25,6 +25,8 @@
 #define FACTS_BYTES (BLOCK_ROWS / TILE_ROWS * MOST_RUNS * 4 + MOST_RUNS * 64 + 16 * 4 + 64)
 #include "int8_gemm_256.h"
 
+#include "byte_steps_avx2.h"
+
 // What is known of a panel: the sum of every column, and for every group, then for every run, the
 // most that the squares of an activation's distances from the middle may add up to.
 typedef struct panel_facts {
@@ -73,10 +75,6 @@ static size_t panel_facts_size(size_t k) {
     return sizeof(panel_facts) + (limits + 15) / 16 * 16 * sizeof(int32_t);
 }
 
-INLINE __m256i load(const void *p) {
-    return _mm256_loadu_si256((const __m256i *)p);
-}
-
 // The sums of squares of neighbours among 16 signed bytes.
 INLINE __m256i squares_of(__m128i bytes) {
     __m256i words = _mm256_cvtepi8_epi16(bytes);
@@ -108,8 +106,8 @@ INLINE void finish_panel(const tile_input *in, int8_t *panel, void *facts) {
             UNROLL for (size_t j = 0; j < 4; j++) squares[j] = _mm256_add_epi32(
                 squares[j], squares_of(_mm_loadu_si128((const __m128i *)(panel + 16 * j))));
             UNROLL for (size_t h = 0; h < 2; h++) sums[h] = _mm256_add_epi32(
-                sums[h],
-                _mm256_madd_epi16(_mm256_maddubs_epi16(ones, load(panel + 32 * h)), word_ones));
+                sums[h], _mm256_madd_epi16(_mm256_maddubs_epi16(ones, load_vector(panel + 32 * h)),
+                                           word_ones));
         }
         UNROLL for (size_t j = 0; j < 4; j++) run[j] =
             g % most ? _mm256_add_epi32(run[j], squares[j]) : squares[j];
@@ -163,18 +161,6 @@ INLINE void find_row_facts(const tile_input *in, size_t rows, size_t tiles, void
     }
 }
 
-// -c times the sums of the weights of `groups` groups, modulo 2^16.
-INLINE void find_shift(const int8_t *w, size_t groups, int middle, int16_t shift[2 * PANEL]) {
-    const __m256i c = _mm256_set1_epi8((char)middle);
-    __m256i words[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-    for (size_t q = 0; q < groups * GROUP_TERMS / 4; q++, w += 4 * PANEL) {
-        UNROLL for (size_t h = 0; h < 2; h++) words[h] =
-            _mm256_sub_epi16(words[h], _mm256_maddubs_epi16(c, load(w + 32 * h)));
-    }
-    UNROLL for (size_t h = 0; h < 2; h++)
-        _mm256_storeu_si256((__m256i *)(shift + 16 * h), words[h]);
-}
-
 INLINE void take_panel_facts(const tile_input *in, const void *panel, void *facts) {
     const panel_facts *known = panel;
     block_facts *found = facts;
@@ -183,61 +169,12 @@ INLINE void take_panel_facts(const tile_input *in, const void *panel, void *fact
     found->limits = known->limits;
     UNROLL for (size_t h = 0; h < PANEL; h += 8) _mm256_storeu_si256(
         (__m256i *)(found->starts + h),
-        _mm256_mullo_epi32(load(known->sums + h), _mm256_set1_epi32(middle(in))));
+        _mm256_mullo_epi32(load_vector(known->sums + h), _mm256_set1_epi32(middle(in))));
     if (!has_bounds(in))
         return;
-    const size_t run = run_of(in->range);
+    const size_t terms = run_of(in->range) * GROUP_TERMS;
     for (size_t i = 0; i < runs_of(in->k, in->range); i++)
-        find_shift(in->panels + i * run * GROUP_TERMS * PANEL, run, middle(in), found->shifts[i]);
-}
-
-// Four terms of a row times 16 columns, added in 16 bits to what stands in FROM0 and FROM1.
-#define ROW_STEP(TERMS, FROM0, FROM1, SUM0, SUM1)                                                  \
-    "vpbroadcastd " TERMS ", %[terms]\n\t"                                                         \
-    "vpmaddubsw %[w0], %[terms], %[low]\n\t"                                                       \
-    "vpmaddubsw %[w1], %[terms], %[terms]\n\t"                                                     \
-    "vpaddw " FROM0 ", %[low], " SUM0 "\n\t"                                                       \
-    "vpaddw " FROM1 ", %[terms], " SUM1 "\n\t"
-#define TERMS_AT(a) "m"(*(const uint8_t(*)[4])(a))
-
-// A step of four terms for R rows, the first of a run or another. In assembly because the compiler,
-// left alone, loads the terms of all rows first and runs out of registers.
-INLINE void first_step(const size_t R, const uint8_t *a, size_t stride, const int8_t *w,
-                       const int16_t *shift, __m256i sums[TILE_ROWS][2]) {
-    __m256i terms, low, w0 = load(w), w1 = load(w + 32), s0 = load(shift), s1 = load(shift + 16);
-    UNROLL for (size_t r = 0; r < R; r++) __asm__ volatile(
-        ROW_STEP("%[a]", "%[s0]", "%[s1]", "%0", "%1") : "=&x"(sums[r][0]),
-        "=&x"(sums[r][1]), [terms] "=&x"(terms), [low] "=&x"(low) : [w0] "x"(w0), [w1] "x"(w1),
-        [s0] "x"(s0), [s1] "x"(s1), [a] TERMS_AT(a + r * stride));
-}
-
-INLINE void step(const size_t R, const uint8_t *a, size_t stride, const int8_t *w,
-                 __m256i sums[TILE_ROWS][2]) {
-    __m256i terms, low, w0 = load(w), w1 = load(w + 32);
-    UNROLL for (size_t r = 0; r < R; r++) __asm__ volatile(
-        ROW_STEP("%[a]", "%0", "%1", "%0", "%1") : "+x"(sums[r][0]),
-        "+x"(sums[r][1]), [terms] "=&x"(terms), [low] "=&x"(low) : [w0] "x"(w0), [w1] "x"(w1),
-        [a] TERMS_AT(a + r * stride));
-}
-
-// Adds what 16 bits hold to sums of 32 bits in memory: the registers are taken.
-INLINE void widen(__m256i words, int32_t *sums) {
-    const __m256i ones = _mm256_set1_epi16(1);
-    __asm__ volatile("vpmaddwd %2, %0, %0\n\tvpaddd %1, %0, %0\n\tvmovdqa %0, %1"
-                     : "+x"(words), "+m"(*(int32_t(*)[8])sums)
-                     : "x"(ones));
-}
-
-// Groups whose sums fit 16 bits together.
-INLINE void add_run(const size_t R, const size_t groups, const uint8_t *a, size_t stride,
-                    const int8_t *w, const int16_t *shift, int32_t *sums) {
-    __m256i words[TILE_ROWS][2];
-    first_step(R, a, stride, w, shift, words);
-    UNROLL for (size_t q = 1; q < groups * GROUP_TERMS / 4; q++)
-        step(R, a + 4 * q, stride, w + q * 4 * PANEL, words);
-    UNROLL for (size_t r = 0; r < R; r++) {
-        UNROLL for (size_t h = 0; h < 2; h++) widen(words[r][h], sums + r * PANEL + 8 * h);
-    }
+        find_shift(in->panels + i * terms * PANEL, STEP_BYTES, terms, middle(in), found->shifts[i]);
 }
 
 // A group whose sums may not fit: those of a pair's w * (a - c) do.
@@ -246,7 +183,7 @@ INLINE void add_pairs(const size_t R, const uint8_t *a, size_t stride, const int
     const __m256i c = _mm256_set1_epi8((char)middle);
     UNROLL for (size_t h = 0; h < 2; h++) {
         for (size_t q = 0; q < GROUP_TERMS; q += 4) {
-            const __m256i weights = load(w + q * PANEL + 32 * h);
+            const __m256i weights = load_vector(w + q * PANEL + 32 * h);
             const __m256i shift = _mm256_maddubs_epi16(c, weights);
             UNROLL for (size_t r = 0; r < R; r++) {
                 int32_t terms;
@@ -264,8 +201,8 @@ INLINE void add_groups(const size_t R, const uint8_t *a, size_t stride, const in
     for (size_t g = 0; g < groups; g++, a += GROUP_TERMS, w += GROUP_TERMS * PANEL) {
         if (row_squares(R, a, stride, 1, middle) <= limits[g]) {
             int16_t shift[2 * PANEL];
-            find_shift(w, 1, middle, shift);
-            add_run(R, 1, a, stride, w, shift, sums);
+            find_shift(w, STEP_BYTES, GROUP_TERMS, middle, shift);
+            add_steps(R, GROUP_TERMS, a, stride, w, STEP_BYTES, shift, sums);
         } else {
             add_pairs(R, a, stride, w, middle, sums);
         }
@@ -294,7 +231,7 @@ INLINE void tile(const size_t R, const size_t run, const tile_input *in, const t
         if (__builtin_expect(squares[i] > limits[i], 0)) {
             add_groups(R, a, in->a_stride, w, run, facts->limits + i * run, middle(in), sums);
         } else {
-            add_run(R, run, a, in->a_stride, w, facts->shifts[i], sums);
+            add_steps(R, run * GROUP_TERMS, a, in->a_stride, w, STEP_BYTES, facts->shifts[i], sums);
         }
         a += run * GROUP_TERMS, w += run * GROUP_TERMS * PANEL;
     }
@@ -303,7 +240,7 @@ INLINE void tile(const size_t R, const size_t run, const tile_input *in, const t
                    middle(in), sums);
     __m256i whole[TILE_ROWS][2];
     UNROLL for (size_t r = 0; r < R; r++) {
-        UNROLL for (size_t h = 0; h < 2; h++) whole[r][h] = load(sums + r * PANEL + 8 * h);
+        UNROLL for (size_t h = 0; h < 2; h++) whole[r][h] = load_vector(sums + r * PANEL + 8 * h);
     }
     finish(R, whole, out);
 }

@@ -1,0 +1,90 @@
+// Products of unsigned and signed bytes with AVX2 whose sums are kept in 16 bits, for 4 rows at
+// most and 16 columns, whose bytes stand in steps of four terms. They are modulo 2^16; what moves
+// them so that they fit, and how many terms do, is the caller's to know.
+//
+// The file that includes this defines TARGET, INLINE and UNROLL.
+#ifndef BYTE_STEPS_AVX2_H
+#define BYTE_STEPS_AVX2_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    STEP_ROWS = 4,
+    STEP_COLUMNS = 16,
+    STEP_TERMS = 4,
+    STEP_BYTES = STEP_COLUMNS * STEP_TERMS,
+};
+
+INLINE __m256i load_vector(const void *p) {
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
+// -c times the sums of `terms` terms' weights, `distance` bytes from each step to the next. A
+// column has two sums, one of the first two terms of every step and one of the others.
+INLINE void find_shift(const int8_t *w, size_t distance, size_t terms, int c,
+                       int16_t shift[2 * STEP_COLUMNS]) {
+    const __m256i factor = _mm256_set1_epi8((char)c);
+    __m256i words[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+    for (size_t i = 0; i < terms; i += STEP_TERMS, w += distance) {
+        UNROLL for (size_t h = 0; h < 2; h++) words[h] =
+            _mm256_sub_epi16(words[h], _mm256_maddubs_epi16(factor, load_vector(w + 32 * h)));
+    }
+    UNROLL for (size_t h = 0; h < 2; h++)
+        _mm256_storeu_si256((__m256i *)(shift + 16 * h), words[h]);
+}
+
+// A row's step: its products, added to what stands in FROM0 and FROM1. In assembly because the
+// compiler, left alone, loads the terms of all rows first and runs out of registers.
+#define ROW_STEP(FROM0, FROM1)                                                                     \
+    "vpbroadcastd %[a], %[terms]\n\t"                                                              \
+    "vpmaddubsw %[w0], %[terms], %[low]\n\t"                                                       \
+    "vpmaddubsw %[w1], %[terms], %[terms]\n\t"                                                     \
+    "vpaddw " FROM0 ", %[low], %0\n\t"                                                             \
+    "vpaddw " FROM1 ", %[terms], %1"
+
+INLINE void first_row_step(const uint8_t *a, __m256i w0, __m256i w1, __m256i s0, __m256i s1,
+                           __m256i sums[2]) {
+    __m256i terms, low;
+    __asm__ volatile(ROW_STEP("%[s0]", "%[s1]")
+                     : "=&x"(sums[0]), "=&x"(sums[1]), [terms] "=&x"(terms), [low] "=&x"(low)
+                     : [w0] "x"(w0), [w1] "x"(w1), [s0] "x"(s0), [s1] "x"(s1),
+                       [a] "m"(*(const uint8_t(*)[STEP_TERMS])a));
+}
+
+INLINE void row_step(const uint8_t *a, __m256i w0, __m256i w1, __m256i sums[2]) {
+    __m256i terms, low;
+    __asm__ volatile(ROW_STEP("%0", "%1")
+                     : "+x"(sums[0]), "+x"(sums[1]), [terms] "=&x"(terms), [low] "=&x"(low)
+                     : [w0] "x"(w0), [w1] "x"(w1), [a] "m"(*(const uint8_t(*)[STEP_TERMS])a));
+}
+
+// Adds what 16 bits hold to sums of 32 bits in memory: the registers are taken.
+INLINE void widen(__m256i words, int32_t *sums) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    __asm__ volatile("vpmaddwd %2, %0, %0\n\tvpaddd %1, %0, %0\n\tvmovdqa %0, %1"
+                     : "+x"(words), "+m"(*(int32_t(*)[8])sums)
+                     : "x"(ones));
+}
+
+// Adds the products of R rows and `terms` terms, which fit 16 bits together with the shift, to sums
+// of [row][column].
+INLINE void add_steps(const size_t R, const size_t terms, const uint8_t *a, size_t stride,
+                      const int8_t *w, size_t distance, const int16_t *shift, int32_t *sums) {
+    __m256i words[STEP_ROWS][2], s0 = load_vector(shift), s1 = load_vector(shift + 16);
+    UNROLL for (size_t i = 0; i < terms; i += STEP_TERMS, w += distance) {
+        const __m256i w0 = load_vector(w), w1 = load_vector(w + 32);
+        UNROLL for (size_t r = 0; r < R; r++) {
+            if (i == 0)
+                first_row_step(a + r * stride, w0, w1, s0, s1, words[r]);
+            else
+                row_step(a + r * stride + i, w0, w1, words[r]);
+        }
+    }
+    UNROLL for (size_t r = 0; r < R; r++) {
+        UNROLL for (size_t h = 0; h < 2; h++) widen(words[r][h], sums + r * STEP_COLUMNS + 8 * h);
+    }
+}
+
+#endif
