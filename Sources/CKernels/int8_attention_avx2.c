@@ -1,10 +1,12 @@
 // Int8 attention with AVX2: tiles of 4 queries x 16 keys or channels, 8 registers of sums.
 //
-// Slim bytes are multiplied by `vpmaddubsw` and four pairs of products added in 16 bits before they
-// are widened: with 64 added to a query, as there is in a weight, and -64 times the sum of the keys
-// or values added, what is left are products of -63..64 and -63..63, and eight of them fit (8 * 64
-// * 63 < 2^15). Other bytes are widened when they are packed, for signed bytes times signed bytes
-// saturate that instruction.
+// Slim bytes are multiplied by `vpmaddubsw` and eight pairs of products added in 16 bits before
+// they are widened. With 64 added to a query, as there is in a weight, and -64 times the sum of the
+// keys or values added, what is left are products of -64..63 and -63..63. The squares of the former
+// add up to 16 * 64^2 at most; where those of the latter are below 2^30 / 2^16, which are those of
+// all but rare ones, the sums of all pairs fit (Cauchy and Schwarz), and those of four pairs always
+// do (8 * 64 * 63 < 2^15). Other bytes are widened when they are packed, for signed bytes times
+// signed bytes saturate that instruction.
 #if defined(__x86_64__)
 #define LANES 8
 #define TARGET __attribute__((target("avx2,fma")))
@@ -22,27 +24,66 @@
 
 #define HAS_SPLIT 1
 #define SPLITS_WORDS 0
-// Terms whose products fit 16 bits together, and the bytes of what they are moved by.
-enum { SLIM_TERMS = 16, SHIFT_BYTES = 2 * STEP_COLUMNS * sizeof(int16_t) };
+enum {
+    OFFSET = 64,
+    // Terms that may fit 16 bits together, and those that do.
+    RUN_TERMS = 32,
+    SURE_TERMS = 16,
+    MOST_SQUARES = (1 << 14) - 1,
+};
+
+// What the products of 16 channels take: a bit for every run that fits, and the runs' shifts.
+typedef struct slim_runs {
+    _Alignas(64) uint64_t fit;
+    _Alignas(64) int16_t shifts[][2 * STEP_COLUMNS];
+} slim_runs;
 
 static size_t split_extra(const operands kind, size_t size) {
     (void)kind;
-    return size / SLIM_TERMS * SHIFT_BYTES;
+    return sizeof(slim_runs) +
+           (size + RUN_TERMS - 1) / RUN_TERMS * sizeof(int16_t[2 * STEP_COLUMNS]);
 }
 
-// The shifts, and their sums: what 64 added to the other operand would have brought.
+static size_t run_terms(size_t left) {
+    return left < RUN_TERMS ? left : RUN_TERMS;
+}
+
+// Whether the squares of every sum's terms are few enough.
+INLINE int fits(const int8_t *w, size_t distance, size_t terms) {
+    __m256i squares[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
+                          _mm256_setzero_si256()},
+            over = _mm256_setzero_si256();
+    for (size_t i = 0; i < terms; i += STEP_TERMS, w += distance) {
+        UNROLL for (size_t j = 0; j < 4; j++) {
+            const __m256i words =
+                _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(w + 16 * j)));
+            squares[j] = _mm256_add_epi32(squares[j], _mm256_madd_epi16(words, words));
+        }
+    }
+    UNROLL for (size_t j = 0; j < 4; j++) over =
+        _mm256_or_si256(over, _mm256_cmpgt_epi32(squares[j], _mm256_set1_epi32(MOST_SQUARES)));
+    return terms <= SURE_TERMS || _mm256_testz_si256(over, over);
+}
+
+// The runs, and the sums of their shifts: what 64 added to the other operand would have brought.
 INLINE void split_panel(const operands kind, char *panel, size_t group, size_t size,
                         int32_t excess[STEP_COLUMNS], char *extra) {
     (void)kind;
-    enum { OFFSET = 64 };
+    slim_runs *runs = (slim_runs *)extra;
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i sums[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-    for (size_t i = 0; i < size; i += SLIM_TERMS, extra += SHIFT_BYTES) {
-        int16_t *shift = (int16_t *)extra;
-        find_shift((const int8_t *)panel + i / STEP_TERMS * group, group, SLIM_TERMS, OFFSET,
-                   shift);
-        UNROLL for (size_t h = 0; h < 2; h++) sums[h] = _mm256_add_epi32(
-            sums[h], _mm256_madd_epi16(load_vector(shift + STEP_COLUMNS * h), ones));
+    runs->fit = 0;
+    for (size_t i = 0, run = 0; i < size; i += RUN_TERMS, run++) {
+        const int8_t *w = (const int8_t *)panel + i / STEP_TERMS * group;
+        const size_t terms = run_terms(size - i);
+        int16_t shift[2 * STEP_COLUMNS];
+        for (size_t j = 0; j < terms; j += SURE_TERMS) {
+            find_shift(w + j / STEP_TERMS * group, group, SURE_TERMS, OFFSET, shift);
+            UNROLL for (size_t h = 0; h < 2; h++) sums[h] = _mm256_add_epi32(
+                sums[h], _mm256_madd_epi16(load_vector(shift + STEP_COLUMNS * h), ones));
+        }
+        find_shift(w, group, terms, OFFSET, runs->shifts[run]);
+        runs->fit |= (uint64_t)fits(w, group, terms) << run;
     }
     UNROLL for (size_t h = 0; h < 2; h++) _mm256_storeu_si256((__m256i *)(excess + 8 * h), sums[h]);
 }
@@ -56,12 +97,26 @@ INLINE void split_products(const operands kind, const size_t P, const char *rows
                            const size_t stride, const char *panels, size_t panel, size_t group,
                            size_t size, const char *extra, integers sums[ROWS][2]) {
     (void)kind, (void)P, (void)panel;
+    const slim_runs *runs = (const slim_runs *)extra;
+    const uint8_t *a = (const uint8_t *)rows;
+    const int8_t *w = (const int8_t *)panels;
+    const size_t sure = SURE_TERMS / STEP_TERMS * group;
     _Alignas(32) int32_t whole[ROWS * STEP_COLUMNS];
     memcpy(whole, sums, sizeof whole);
-    for (size_t i = 0; i < size; i += SLIM_TERMS, extra += SHIFT_BYTES)
-        add_steps(ROWS, SLIM_TERMS, (const uint8_t *)rows + i, stride,
-                  (const int8_t *)panels + i / STEP_TERMS * group, group, (const int16_t *)extra,
-                  whole);
+    uint64_t fit = runs->fit;
+    for (size_t i = 0, run = 0; i < size; i += RUN_TERMS, run++, fit >>= 1) {
+        if (__builtin_expect(size - i >= RUN_TERMS && fit & 1, 1)) {
+            add_steps(ROWS, RUN_TERMS, a, stride, w, group, runs->shifts[run], whole);
+        } else {
+            for (size_t j = 0; j < run_terms(size - i); j += SURE_TERMS) {
+                const int8_t *part = w + j / SURE_TERMS * sure;
+                int16_t shift[2 * STEP_COLUMNS];
+                find_shift(part, group, SURE_TERMS, OFFSET, shift);
+                add_steps(ROWS, SURE_TERMS, a + j, stride, part, group, shift, whole);
+            }
+        }
+        a += RUN_TERMS, w += RUN_TERMS / STEP_TERMS * group;
+    }
     memcpy(sums, whole, sizeof whole);
 }
 

@@ -28,7 +28,8 @@
 #include "byte_steps_avx2.h"
 
 // What is known of a panel: the sum of every column, and for every group, then for every run, the
-// most that the squares of an activation's distances from the middle may add up to.
+// most that the squares of an activation's distances from the middle may add up to. Behind them
+// stand the shifts of long runs, so that no block of rows needs to find them.
 typedef struct panel_facts {
     int32_t sums[PANEL];
     int32_t limits[];
@@ -38,11 +39,12 @@ typedef struct panel_facts {
 typedef struct block_facts {
     // The largest sum of squares of a tile's rows in every run.
     int32_t squares[BLOCK_ROWS / TILE_ROWS][MOST_RUNS];
-    // For the panel at hand: -c times the sum of a run's weights, modulo 2^16, and c times the sum
-    // of a column's weights, where sums start.
-    int16_t shifts[MOST_RUNS][2 * PANEL];
+    // For the panel at hand: c times the sum of a column's weights, where sums start, the limits,
+    // and -c times the sum of a run's weights, modulo 2^16, which may be `own_shifts`.
     int32_t starts[PANEL];
     const int32_t *limits;
+    const int16_t (*shifts)[2 * PANEL];
+    int16_t own_shifts[MOST_RUNS][2 * PANEL];
 } block_facts;
 
 _Static_assert(sizeof(block_facts) <= FACTS_BYTES, "a block's facts do not fit");
@@ -69,10 +71,15 @@ static size_t runs_of(size_t k, declip_int8_range range) {
     return groups_of(k) / run_of(range);
 }
 
-// Groups and runs in whole vectors.
-static size_t panel_facts_size(size_t k) {
+// The limits of groups and runs, in whole cache lines.
+static size_t limits_size(size_t k) {
     const size_t limits = groups_of(k) + runs_of(k, DECLIP_INT8_U8S8_PAIRED);
-    return sizeof(panel_facts) + (limits + 15) / 16 * 16 * sizeof(int32_t);
+    return (limits + 15) / 16 * 16 * sizeof(int32_t);
+}
+
+static size_t panel_facts_size(size_t k) {
+    return sizeof(panel_facts) + limits_size(k) +
+           runs_of(k, DECLIP_INT8_U7S7) * sizeof(int16_t[2 * PANEL]);
 }
 
 // The sums of squares of neighbours among 16 signed bytes.
@@ -88,6 +95,22 @@ INLINE int32_t largest_of(const __m256i v[4]) {
     return _mm_cvtsi128_si32(_mm_max_epi32(most, _mm_shuffle_epi32(most, 0xb1)));
 }
 
+// The middle of the activations' range.
+INLINE int middle(const tile_input *in) {
+    return in->range == DECLIP_INT8_U7S7 || in->range == DECLIP_INT8_U7S8 ? 64 : 128;
+}
+
+// Whether the shifts of a panel's runs stand behind its limits.
+INLINE int has_shifts(const tile_input *in) {
+    return in->range == DECLIP_INT8_U7S7;
+}
+
+INLINE void find_shifts(const tile_input *in, const int8_t *panel, int16_t shifts[][2 * PANEL]) {
+    const size_t terms = run_of(in->range) * GROUP_TERMS;
+    for (size_t i = 0; i < runs_of(in->k, in->range); i++)
+        find_shift(panel + i * terms * PANEL, STEP_BYTES, terms, middle(in), shifts[i]);
+}
+
 // The most that the squares of distances may add up to where those of weights add up to so much.
 INLINE int32_t limit_of(int32_t squares) {
     return squares ? 32767 * 32767 / squares : INT32_MAX;
@@ -95,6 +118,8 @@ INLINE int32_t limit_of(int32_t squares) {
 
 INLINE void finish_panel(const tile_input *in, int8_t *panel, void *facts) {
     panel_facts *found = facts;
+    if (has_shifts(in))
+        find_shifts(in, panel, (void *)((char *)found->limits + limits_size(in->k)));
     const size_t groups = groups_of(in->k), most = run_of(in->range);
     int32_t *runs = found->limits + groups;
     __m256i sums[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()}, run[4];
@@ -117,11 +142,6 @@ INLINE void finish_panel(const tile_input *in, int8_t *panel, void *facts) {
     }
     _mm256_storeu_si256((__m256i *)found->sums, sums[0]);
     _mm256_storeu_si256((__m256i *)(found->sums + 8), sums[1]);
-}
-
-// The middle of the activations' range.
-INLINE int middle(const tile_input *in) {
-    return in->range == DECLIP_INT8_U7S7 || in->range == DECLIP_INT8_U7S8 ? 64 : 128;
 }
 
 INLINE int has_bounds(const tile_input *in) {
@@ -172,9 +192,11 @@ INLINE void take_panel_facts(const tile_input *in, const void *panel, void *fact
         _mm256_mullo_epi32(load_vector(known->sums + h), _mm256_set1_epi32(middle(in))));
     if (!has_bounds(in))
         return;
-    const size_t terms = run_of(in->range) * GROUP_TERMS;
-    for (size_t i = 0; i < runs_of(in->k, in->range); i++)
-        find_shift(in->panels + i * terms * PANEL, STEP_BYTES, terms, middle(in), found->shifts[i]);
+    found->shifts = (const void *)((const char *)known->limits + limits_size(in->k));
+    if (!has_shifts(in)) {
+        find_shifts(in, in->panels, found->own_shifts);
+        found->shifts = (const void *)found->own_shifts;
+    }
 }
 
 // A group whose sums may not fit: those of a pair's w * (a - c) do.

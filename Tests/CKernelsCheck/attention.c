@@ -38,6 +38,11 @@ static void draw_head(size_t shape) {
     check_fill(drawn.query, drawn.tokens * drawn.score_size, 3);
     check_fill(drawn.key, drawn.tokens * drawn.score_size, 3);
     check_fill(drawn.value, drawn.tokens * drawn.size, 3);
+    // Few large operands among small ones, as models have them.
+    for (size_t i = 0; filling == 3 && i < drawn.tokens * drawn.score_size; i++)
+        drawn.key[i] *= i % 5 ? 0.25f : 1;
+    for (size_t i = 0; filling == 3 && i < drawn.tokens * drawn.size; i++)
+        drawn.value[i] *= i / drawn.size % 5 ? 0.25f : 1;
     // Every operand at its limit, of either sign; or nothing at all in queries or values.
     for (size_t i = 0; filling >= 4 && i < drawn.tokens * drawn.score_size; i++) {
         if (extremes)
@@ -149,8 +154,8 @@ static void attend(const declip_int8_attention *kernels, float *output) {
 }
 
 // Integers are equal; what differs is the last bit of exponentials, and with it a weight by one of
-// the many that a row's weights add up to. Slim weights may be apart by a 64th of a power of two, half
-// a hundredth, of which more is left than of the values where these cancel out.
+// the many that a row's weights add up to. Slim weights may be apart by a 64th of a power of two,
+// half a hundredth, of which more is left than of the values where these cancel out.
 int check_attend(const declip_int8_kernels *set, size_t shape) {
     static float output[2][MOST_VALUES];
     draw_head(shape);

@@ -15,10 +15,8 @@ static const struct {
     int largest; // activation
     int lowest;  // weight; the highest is -lowest - 1
 } ranges[] = {
-    {DECLIP_INT8_U7S7, 127, -64},
-    {DECLIP_INT8_U7S8, 127, -128},
-    {DECLIP_INT8_U8S7, 255, -64},
-    {DECLIP_INT8_U8S8_PAIRED, 255, -128},
+    {DECLIP_INT8_U7S7, 127, -64},  {DECLIP_INT8_U7S8, 127, -128},
+    {DECLIP_INT8_U8S7, 255, -64},  {DECLIP_INT8_U8S8_PAIRED, 255, -128},
     {DECLIP_INT8_U8S8, 255, -128},
 };
 
@@ -44,7 +42,7 @@ static extents draw_extents(size_t shape) {
 static uint8_t a[MOST_ROWS * STRIDE];
 static int8_t weights[MOST_COLUMNS * MOST_TERMS];
 // Kernels may keep what they know of a panel behind the panels.
-static _Alignas(64) int8_t packed[2][MOST_COLUMNS * (MOST_TERMS + 128)];
+static _Alignas(64) int8_t packed[2][MOST_COLUMNS * (MOST_TERMS + 384)];
 static int32_t column_sums[2][MOST_COLUMNS];
 
 // Brings neighbours of one sign within a sum of 128, the larger of them kept or the smaller.
@@ -72,12 +70,12 @@ static int draw_bell(int most) {
 }
 
 // Activations with the largest value in the padding, and weights; two packings of them. Bells are
-// what networks look like; on the border eight products of weights and of activations' distances
-// from the middle add up to about 2^15, where sums in 16 bits cease to be exact.
+// what networks look like; on the border 8, 16 or 32 products of weights and of activations'
+// distances from the middle add up to about 2^15, where sums in 16 bits cease to be exact.
 static void draw_operands(const declip_int8_kernels *set, size_t which, extents e) {
     const int largest = ranges[which].largest, lowest = ranges[which].lowest;
     const uint32_t filling = check_draw(12);
-    const int middle = (largest + 1) / 2;
+    const int middle = (largest + 1) / 2, border = (const int[]){63, 45, 31}[check_draw(3)];
     memset(a, largest, e.rows * STRIDE);
     for (size_t r = 0; r < e.rows; r++) {
         for (size_t i = 0; i < e.k; i++) {
@@ -97,10 +95,10 @@ static void draw_operands(const declip_int8_kernels *set, size_t which, extents 
                 *term = (uint8_t)(middle + draw_bell(middle - 1));
                 break;
             case 10: // on the border, all of one sign
-                *term = (uint8_t)(middle - 63 - (int)check_draw(2));
+                *term = (uint8_t)(middle - border - (int)check_draw(2));
                 break;
             case 11: // or of both
-                *term = (uint8_t)(middle + (check_draw(2) ? 63 : -63 - (int)check_draw(2)));
+                *term = (uint8_t)(middle + (check_draw(2) ? border : -border - (int)check_draw(2)));
                 break;
             default:
                 *term = (uint8_t)check_draw((uint32_t)largest + 1);
@@ -124,7 +122,7 @@ static void draw_operands(const declip_int8_kernels *set, size_t which, extents 
             break;
         case 10:
         case 11:
-            weights[i] = (int8_t)(-63 - (int)check_draw(2));
+            weights[i] = (int8_t)(-border - (int)check_draw(2));
             break;
         default:
             weights[i] = (int8_t)((int)check_draw((uint32_t)(-2 * lowest)) + lowest);
