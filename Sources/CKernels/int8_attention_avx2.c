@@ -2,11 +2,10 @@
 //
 // Slim bytes are multiplied by `vpmaddubsw` and eight pairs of products added in 16 bits before
 // they are widened. With 64 added to a query, as there is in a weight, and -64 times the sum of the
-// keys or values added, what is left are products of -64..63 and -63..63. The squares of the former
-// add up to 16 * 64^2 at most; where those of the latter are below 2^30 / 2^16, which are those of
-// all but rare ones, the sums of all pairs fit (Cauchy and Schwarz), and those of four pairs always
-// do (8 * 64 * 63 < 2^15). Other bytes are widened when they are packed, for signed bytes times
-// signed bytes saturate that instruction.
+// keys or values added, what is left are products of -64..63 and -63..63. The sums of all pairs fit
+// where the squares of both, added up and multiplied, are below 2^30 (Cauchy and Schwarz), which
+// they nearly always are; those of four pairs always do (8 * 64 * 63 < 2^15). Other bytes are
+// widened when they are packed, for signed bytes times signed bytes saturate that instruction.
 #if defined(__x86_64__)
 #define LANES 8
 #define TARGET __attribute__((target("avx2,fma")))
@@ -29,41 +28,59 @@ enum {
     // Terms that may fit 16 bits together, and those that do.
     RUN_TERMS = 32,
     SURE_TERMS = 16,
-    MOST_SQUARES = (1 << 14) - 1,
+    MOST_RUNS = DECLIP_INT8_SCORE_SIZE / RUN_TERMS,
 };
 
-// What the products of 16 channels take: a bit for every run that fits, and the runs' shifts.
+// What the products of 16 channels take besides: of every run the most that the squares of the
+// other operand may add up to, and the shift.
 typedef struct slim_runs {
-    _Alignas(64) uint64_t fit;
+    int32_t limits[MOST_RUNS];
     _Alignas(64) int16_t shifts[][2 * STEP_COLUMNS];
 } slim_runs;
 
 static size_t split_extra(const operands kind, size_t size) {
     (void)kind;
-    return sizeof(slim_runs) +
-           (size + RUN_TERMS - 1) / RUN_TERMS * sizeof(int16_t[2 * STEP_COLUMNS]);
+    return sizeof(slim_runs) + size / RUN_TERMS * sizeof(int16_t[2 * STEP_COLUMNS]);
 }
 
-static size_t run_terms(size_t left) {
-    return left < RUN_TERMS ? left : RUN_TERMS;
+INLINE __m256i squares_of(__m128i bytes) {
+    const __m256i words = _mm256_cvtepi8_epi16(bytes);
+    return _mm256_madd_epi16(words, words);
 }
 
-// Whether the squares of every sum's terms are few enough.
-INLINE int fits(const int8_t *w, size_t distance, size_t terms) {
+INLINE int32_t limit_of(const int8_t *w, size_t distance) {
     __m256i squares[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
-                          _mm256_setzero_si256()},
-            over = _mm256_setzero_si256();
-    for (size_t i = 0; i < terms; i += STEP_TERMS, w += distance) {
-        UNROLL for (size_t j = 0; j < 4; j++) {
-            const __m256i words =
-                _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(w + 16 * j)));
-            squares[j] = _mm256_add_epi32(squares[j], _mm256_madd_epi16(words, words));
+                          _mm256_setzero_si256()};
+    for (size_t i = 0; i < RUN_TERMS; i += STEP_TERMS, w += distance) {
+        UNROLL for (size_t j = 0; j < 4; j++) squares[j] = _mm256_add_epi32(
+            squares[j], squares_of(_mm_loadu_si128((const __m128i *)(w + 16 * j))));
+    }
+    const __m256i most = _mm256_max_epi32(_mm256_max_epi32(squares[0], squares[1]),
+                                          _mm256_max_epi32(squares[2], squares[3]));
+    const int32_t largest = largest_bits((integers)most);
+    return largest ? 32767 * 32767 / largest : INT32_MAX;
+}
+
+INLINE int32_t split_bound(const char *rows, const size_t stride, size_t size) {
+    __m256i most = _mm256_setzero_si256();
+    for (size_t r = 0; r < ROWS; r++, rows += stride) {
+        for (size_t i = 0; i + RUN_TERMS <= size; i += RUN_TERMS) {
+            __m256i squares = _mm256_setzero_si256();
+            UNROLL for (size_t j = 0; j < RUN_TERMS; j += 16) {
+                const __m128i bytes = _mm_loadu_si128((const __m128i *)(rows + i + j));
+                squares = _mm256_add_epi32(squares,
+                                           squares_of(_mm_sub_epi8(bytes, _mm_set1_epi8(OFFSET))));
+            }
+            // A sum has every other pair of neighbours.
+            squares = _mm256_add_epi32(squares, _mm256_shuffle_epi32(squares, 0x4e));
+            most = _mm256_max_epi32(
+                most, _mm256_add_epi32(squares, _mm256_permute4x64_epi64(squares, 0x4e)));
         }
     }
-    UNROLL for (size_t j = 0; j < 4; j++) over =
-        _mm256_or_si256(over, _mm256_cmpgt_epi32(squares[j], _mm256_set1_epi32(MOST_SQUARES)));
-    return terms <= SURE_TERMS || _mm256_testz_si256(over, over);
+    return largest_bits((integers)most);
 }
+
+static const int32_t weights_bound = RUN_TERMS / 2 * OFFSET * OFFSET;
 
 // The runs, and the sums of their shifts: what 64 added to the other operand would have brought.
 INLINE void split_panel(const operands kind, char *panel, size_t group, size_t size,
@@ -72,20 +89,19 @@ INLINE void split_panel(const operands kind, char *panel, size_t group, size_t s
     slim_runs *runs = (slim_runs *)extra;
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i sums[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-    runs->fit = 0;
-    for (size_t i = 0, run = 0; i < size; i += RUN_TERMS, run++) {
-        const int8_t *w = (const int8_t *)panel + i / STEP_TERMS * group;
-        const size_t terms = run_terms(size - i);
+    for (size_t i = 0; i < size; i += SURE_TERMS) {
         int16_t shift[2 * STEP_COLUMNS];
-        for (size_t j = 0; j < terms; j += SURE_TERMS) {
-            find_shift(w + j / STEP_TERMS * group, group, SURE_TERMS, OFFSET, shift);
-            UNROLL for (size_t h = 0; h < 2; h++) sums[h] = _mm256_add_epi32(
-                sums[h], _mm256_madd_epi16(load_vector(shift + STEP_COLUMNS * h), ones));
-        }
-        find_shift(w, group, terms, OFFSET, runs->shifts[run]);
-        runs->fit |= (uint64_t)fits(w, group, terms) << run;
+        find_shift((const int8_t *)panel + i / STEP_TERMS * group, group, SURE_TERMS, OFFSET,
+                   shift);
+        UNROLL for (size_t h = 0; h < 2; h++) sums[h] = _mm256_add_epi32(
+            sums[h], _mm256_madd_epi16(load_vector(shift + STEP_COLUMNS * h), ones));
     }
     UNROLL for (size_t h = 0; h < 2; h++) _mm256_storeu_si256((__m256i *)(excess + 8 * h), sums[h]);
+    for (size_t i = 0; i < size / RUN_TERMS; i++) {
+        const int8_t *w = (const int8_t *)panel + i * RUN_TERMS / STEP_TERMS * group;
+        find_shift(w, group, RUN_TERMS, OFFSET, runs->shifts[i]);
+        runs->limits[i] = limit_of(w, group);
+    }
 }
 
 INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total) {
@@ -95,27 +111,25 @@ INLINE int32_t split_row(const operands kind, const char *row, size_t size, inte
 
 INLINE void split_products(const operands kind, const size_t P, const char *rows,
                            const size_t stride, const char *panels, size_t panel, size_t group,
-                           size_t size, const char *extra, integers sums[ROWS][2]) {
+                           size_t size, const char *extra, int32_t bound, integers sums[ROWS][2]) {
     (void)kind, (void)P, (void)panel;
     const slim_runs *runs = (const slim_runs *)extra;
     const uint8_t *a = (const uint8_t *)rows;
     const int8_t *w = (const int8_t *)panels;
-    const size_t sure = SURE_TERMS / STEP_TERMS * group;
     _Alignas(32) int32_t whole[ROWS * STEP_COLUMNS];
     memcpy(whole, sums, sizeof whole);
-    uint64_t fit = runs->fit;
-    for (size_t i = 0, run = 0; i < size; i += RUN_TERMS, run++, fit >>= 1) {
-        if (__builtin_expect(size - i >= RUN_TERMS && fit & 1, 1)) {
+    for (size_t run = 0; size; run++) {
+        if (__builtin_expect(size >= RUN_TERMS && bound <= runs->limits[run], 1)) {
             add_steps(ROWS, RUN_TERMS, a, stride, w, group, runs->shifts[run], whole);
-        } else {
-            for (size_t j = 0; j < run_terms(size - i); j += SURE_TERMS) {
-                const int8_t *part = w + j / SURE_TERMS * sure;
-                int16_t shift[2 * STEP_COLUMNS];
-                find_shift(part, group, SURE_TERMS, OFFSET, shift);
-                add_steps(ROWS, SURE_TERMS, a + j, stride, part, group, shift, whole);
-            }
+            a += RUN_TERMS, w += RUN_TERMS / STEP_TERMS * group, size -= RUN_TERMS;
+            continue;
         }
-        a += RUN_TERMS, w += RUN_TERMS / STEP_TERMS * group;
+        for (size_t i = 0; i < RUN_TERMS && size; i += SURE_TERMS) {
+            int16_t shift[2 * STEP_COLUMNS];
+            find_shift(w, group, SURE_TERMS, OFFSET, shift);
+            add_steps(ROWS, SURE_TERMS, a, stride, w, group, shift, whole);
+            a += SURE_TERMS, w += SURE_TERMS / STEP_TERMS * group, size -= SURE_TERMS;
+        }
     }
     memcpy(sums, whole, sizeof whole);
 }
