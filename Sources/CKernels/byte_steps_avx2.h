@@ -35,29 +35,72 @@ INLINE void find_shift(const int8_t *w, size_t distance, size_t terms, int c,
         _mm256_storeu_si256((__m256i *)(shift + 16 * h), words[h]);
 }
 
-// A row's step: its products, added to what stands in FROM0 and FROM1. In assembly because the
+// A row's products, and their addition to what stands in FROM0 and FROM1. In assembly because the
 // compiler, left alone, loads the terms of all rows first and runs out of registers.
+#define PRODUCTS(ROW, TERMS, LOW)                                                                  \
+    "vpbroadcastd " ROW ", " TERMS "\n\t"                                                          \
+    "vpmaddubsw %[w0], " TERMS ", " LOW "\n\t"                                                     \
+    "vpmaddubsw %[w1], " TERMS ", " TERMS "\n\t"
+#define ADDITIONS(FROM0, FROM1, TERMS, LOW, SUM0, SUM1)                                            \
+    "vpaddw " FROM0 ", " LOW ", " SUM0 "\n\t"                                                      \
+    "vpaddw " FROM1 ", " TERMS ", " SUM1 "\n\t"
 #define ROW_STEP(FROM0, FROM1)                                                                     \
-    "vpbroadcastd %[a], %[terms]\n\t"                                                              \
-    "vpmaddubsw %[w0], %[terms], %[low]\n\t"                                                       \
-    "vpmaddubsw %[w1], %[terms], %[terms]\n\t"                                                     \
-    "vpaddw " FROM0 ", %[low], %0\n\t"                                                             \
-    "vpaddw " FROM1 ", %[terms], %1"
+    PRODUCTS("%[a]", "%[t0]", "%[l0]") ADDITIONS(FROM0, FROM1, "%[t0]", "%[l0]", "%0", "%1")
 
-INLINE void first_row_step(const uint8_t *a, __m256i w0, __m256i w1, __m256i s0, __m256i s1,
-                           __m256i sums[2]) {
-    __m256i terms, low;
-    __asm__ volatile(ROW_STEP("%[s0]", "%[s1]")
-                     : "=&x"(sums[0]), "=&x"(sums[1]), [terms] "=&x"(terms), [low] "=&x"(low)
-                     : [w0] "x"(w0), [w1] "x"(w1), [s0] "x"(s0), [s1] "x"(s1),
-                       [a] "m"(*(const uint8_t(*)[STEP_TERMS])a));
-}
+// The step of four rows: one row multiplies before the last one adds.
+#define FOUR_ROWS(FROM0, FROM1)                                                                    \
+    PRODUCTS("%[a0]", "%[t0]", "%[l0]")                                                            \
+    PRODUCTS("%[a1]", "%[t1]", "%[l1]")                                                            \
+    ADDITIONS(FROM0("%0"), FROM1("%1"), "%[t0]", "%[l0]", "%0", "%1")                              \
+    PRODUCTS("%[a2]", "%[t0]", "%[l0]")                                                            \
+    ADDITIONS(FROM0("%2"), FROM1("%3"), "%[t1]", "%[l1]", "%2", "%3")                              \
+    PRODUCTS("%[a3]", "%[t1]", "%[l1]")                                                            \
+    ADDITIONS(FROM0("%4"), FROM1("%5"), "%[t0]", "%[l0]", "%4", "%5")                              \
+    ADDITIONS(FROM0("%6"), FROM1("%7"), "%[t1]", "%[l1]", "%6", "%7")
+#define ITSELF(sum) sum
+#define SHIFT0(sum) "%[s0]"
+#define SHIFT1(sum) "%[s1]"
 
-INLINE void row_step(const uint8_t *a, __m256i w0, __m256i w1, __m256i sums[2]) {
-    __m256i terms, low;
-    __asm__ volatile(ROW_STEP("%0", "%1")
-                     : "+x"(sums[0]), "+x"(sums[1]), [terms] "=&x"(terms), [low] "=&x"(low)
-                     : [w0] "x"(w0), [w1] "x"(w1), [a] "m"(*(const uint8_t(*)[STEP_TERMS])a));
+#define TERMS_AT(a) "m"(*(const uint8_t(*)[STEP_TERMS])(a))
+#define FOUR_SUMS(MODE)                                                                            \
+    MODE(words[0][0]), MODE(words[0][1]), MODE(words[1][0]), MODE(words[1][1]), MODE(words[2][0]), \
+        MODE(words[2][1]), MODE(words[3][0]),                                                      \
+        MODE(words[3][1]), [t0] "=&x"(t0), [l0] "=&x"(l0), [t1] "=&x"(t1), [l1] "=&x"(l1)
+#define FOUR_TERMS                                                                                 \
+    [a0] TERMS_AT(a), [a1] TERMS_AT(a + stride), [a2] TERMS_AT(a + 2 * stride),                    \
+        [a3] TERMS_AT(a + 3 * stride), [w0] "x"(w0), [w1] "x"(w1)
+#define WRITTEN(x) "=&x"(x)
+#define CHANGED(x) "+x"(x)
+
+// The sums of R rows' products over `terms` terms, with the shift.
+INLINE void sum_steps(const size_t R, const size_t terms, const uint8_t *a, size_t stride,
+                      const int8_t *w, size_t distance, const int16_t *shift,
+                      __m256i words[STEP_ROWS][2]) {
+    const __m256i s0 = load_vector(shift), s1 = load_vector(shift + 16);
+    UNROLL for (size_t i = 0; i < terms; i += STEP_TERMS, a += STEP_TERMS, w += distance) {
+        const __m256i w0 = load_vector(w), w1 = load_vector(w + 32);
+        __m256i t0, l0, t1, l1;
+        if (R == 4 && i == 0) {
+            __asm__ volatile(FOUR_ROWS(SHIFT0, SHIFT1)
+                             : FOUR_SUMS(WRITTEN)
+                             : FOUR_TERMS, [s0] "x"(s0), [s1] "x"(s1));
+        } else if (R == 4) {
+            __asm__ volatile(FOUR_ROWS(ITSELF, ITSELF) : FOUR_SUMS(CHANGED) : FOUR_TERMS);
+        }
+        UNROLL for (size_t r = 0; R != 4 && r < R; r++) {
+            if (i == 0)
+                __asm__ volatile(ROW_STEP("%[s0]", "%[s1]")
+                                 : WRITTEN(words[r][0]),
+                                   WRITTEN(words[r][1]), [t0] "=&x"(t0), [l0] "=&x"(l0)
+                                 : [a] TERMS_AT(a + r * stride), [w0] "x"(w0), [w1] "x"(w1),
+                                   [s0] "x"(s0), [s1] "x"(s1));
+            else
+                __asm__ volatile(ROW_STEP("%0", "%1")
+                                 : CHANGED(words[r][0]),
+                                   CHANGED(words[r][1]), [t0] "=&x"(t0), [l0] "=&x"(l0)
+                                 : [a] TERMS_AT(a + r * stride), [w0] "x"(w0), [w1] "x"(w1));
+        }
+    }
 }
 
 // Adds what 16 bits hold to sums of 32 bits in memory: the registers are taken.
@@ -72,16 +115,8 @@ INLINE void widen(__m256i words, int32_t *sums) {
 // of [row][column].
 INLINE void add_steps(const size_t R, const size_t terms, const uint8_t *a, size_t stride,
                       const int8_t *w, size_t distance, const int16_t *shift, int32_t *sums) {
-    __m256i words[STEP_ROWS][2], s0 = load_vector(shift), s1 = load_vector(shift + 16);
-    UNROLL for (size_t i = 0; i < terms; i += STEP_TERMS, w += distance) {
-        const __m256i w0 = load_vector(w), w1 = load_vector(w + 32);
-        UNROLL for (size_t r = 0; r < R; r++) {
-            if (i == 0)
-                first_row_step(a + r * stride, w0, w1, s0, s1, words[r]);
-            else
-                row_step(a + r * stride + i, w0, w1, words[r]);
-        }
-    }
+    __m256i words[STEP_ROWS][2];
+    sum_steps(R, terms, a, stride, w, distance, shift, words);
     UNROLL for (size_t r = 0; r < R; r++) {
         UNROLL for (size_t h = 0; h < 2; h++) widen(words[r][h], sums + r * STEP_COLUMNS + 8 * h);
     }

@@ -46,14 +46,14 @@ static size_t split_extra(const operands kind, size_t size);
 INLINE void split_panel(const operands kind, char *panel, size_t group, size_t size,
                         int32_t excess[PANEL], char *extra);
 // What the products of ROWS slim queries need to know of them, and the same of any weights.
-INLINE int32_t split_bound(const char *rows, const size_t stride, size_t size);
-static const int32_t weights_bound;
+INLINE split_bounds bounds_of(const char *rows, const size_t stride, size_t size);
+static const split_bounds weight_bounds;
 // What the sums of a row will have too much, given the sum of all bytes, by lanes.
 INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total);
 // Adds the products of ROWS rows with P panels, `panel` bytes apart, to sums.
 INLINE void split_products(const operands kind, const size_t P, const char *rows,
                            const size_t stride, const char *panels, size_t panel, size_t group,
-                           size_t size, const char *extra, int32_t bound,
+                           size_t size, const char *extra, split_bounds bounds,
                            integers sums[ROWS][MOST]);
 // Makes slim weights of `count` scores as `weigh` does, zeros behind them up to a multiple of 16,
 // and adds them by lanes.
@@ -71,21 +71,21 @@ INLINE void split_panel(const operands kind, char *panel, size_t group, size_t s
                         int32_t excess[PANEL], char *extra) {
     (void)kind, (void)panel, (void)group, (void)size, (void)excess, (void)extra;
 }
-INLINE int32_t split_bound(const char *rows, const size_t stride, size_t size) {
+INLINE split_bounds bounds_of(const char *rows, const size_t stride, size_t size) {
     (void)rows, (void)stride, (void)size;
-    return 0;
+    return (split_bounds){0};
 }
-static const int32_t weights_bound = 0;
+static const split_bounds weight_bounds = {0};
 INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total) {
     (void)kind, (void)row, (void)size, (void)total;
     return 0;
 }
 INLINE void split_products(const operands kind, const size_t P, const char *rows,
                            const size_t stride, const char *panels, size_t panel, size_t group,
-                           size_t size, const char *extra, int32_t bound,
+                           size_t size, const char *extra, split_bounds bounds,
                            integers sums[ROWS][MOST]) {
     (void)kind, (void)P, (void)rows, (void)stride, (void)panels, (void)panel, (void)group;
-    (void)size, (void)extra, (void)bound, (void)sums;
+    (void)size, (void)extra, (void)bounds, (void)sums;
 }
 INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
                              char *weights) {
@@ -268,7 +268,8 @@ TARGET static void pack_keys(const int16_t *keys, size_t stride, const float *sc
 typedef struct query_block {
     _Alignas(64) char rows[ROWS * BLOCK_STRIDE];
     // Where products are split.
-    int32_t excess[ROWS], bound;
+    int32_t excess[ROWS];
+    split_bounds bounds;
 } query_block;
 
 // The scores of ROWS queries and P panels of keys.
@@ -286,7 +287,7 @@ INLINE void score_tile(const size_t P, const operands kind, const query_block *q
     if (splits(kind)) {
         const size_t size = score_size * operand_size(kind);
         split_products(kind, P, block, BLOCK_STRIDE, keys, panel_size, 4 * PANEL, size,
-                       keys + PANEL * size, queries->bound, sums);
+                       keys + PANEL * size, queries->bounds, sums);
     } else if (kind == BYTES) {
         for (size_t i = 0; i < score_size; i += 4, keys += 4 * PANEL, block += 4) {
             byte_vector k[MOST];
@@ -603,7 +604,7 @@ INLINE void value_tile(const size_t P, const operands kind, const char *weights,
     const size_t step = as_bytes ? 4 : WORD_GROUP * 2, group = as_bytes ? 4 : WORD_GROUP;
     if (splits(kind))
         split_products(kind, P, weights, stride, values, 4 * PANEL, 4 * head_size,
-                       keys * operand_size(kind), header + PANEL * sizeof(int32_t), weights_bound,
+                       keys * operand_size(kind), header + PANEL * sizeof(int32_t), weight_bounds,
                        sums);
     for (size_t i = 0; !splits(kind) && i < keys; i += group) {
         __asm__("" : "+r"(w[0]), "+r"(w[1]));
@@ -682,7 +683,7 @@ INLINE void load_queries(const int16_t *queries, size_t stride, size_t rows, siz
             block->excess[r] = split_row(SLIM, row, score_size, (integers){total});
     }
     if (kind == SLIM)
-        block->bound = split_bound(block->rows, BLOCK_STRIDE, score_size);
+        block->bounds = bounds_of(block->rows, BLOCK_STRIDE, score_size);
 }
 
 // What ROWS queries have gathered from the chunks so far.

@@ -25,17 +25,20 @@
 #define SPLITS_WORDS 0
 enum {
     OFFSET = 64,
-    // Terms that may fit 16 bits together, and those that do.
+    // Terms that may fit 16 bits together: two runs, which are most heads' channels, or one; and
+    // those that always do.
+    WHOLE_TERMS = 64,
     RUN_TERMS = 32,
     SURE_TERMS = 16,
     MOST_RUNS = DECLIP_INT8_SCORE_SIZE / RUN_TERMS,
 };
 
-// What the products of 16 channels take besides: of every run the most that the squares of the
-// other operand may add up to, and the shift.
+// What the products of 16 channels take besides: the most that the squares of the other operand may
+// add up to, for the whole where that is WHOLE_TERMS and for every run, and the shifts.
 typedef struct slim_runs {
-    int32_t limits[MOST_RUNS];
-    _Alignas(64) int16_t shifts[][2 * STEP_COLUMNS];
+    int32_t whole_limit, limits[MOST_RUNS];
+    _Alignas(64) int16_t whole_shift[2 * STEP_COLUMNS];
+    int16_t shifts[][2 * STEP_COLUMNS];
 } slim_runs;
 
 static size_t split_extra(const operands kind, size_t size) {
@@ -43,27 +46,35 @@ static size_t split_extra(const operands kind, size_t size) {
     return sizeof(slim_runs) + size / RUN_TERMS * sizeof(int16_t[2 * STEP_COLUMNS]);
 }
 
+// The sums of squares of neighbours among 16 signed bytes.
 INLINE __m256i squares_of(__m128i bytes) {
     const __m256i words = _mm256_cvtepi8_epi16(bytes);
     return _mm256_madd_epi16(words, words);
 }
 
-INLINE int32_t limit_of(const int8_t *w, size_t distance) {
-    __m256i squares[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
-                          _mm256_setzero_si256()};
-    for (size_t i = 0; i < RUN_TERMS; i += STEP_TERMS, w += distance) {
+// The most that the squares of the other operand may add up to.
+INLINE int32_t limit_of(const int8_t *w, size_t distance, size_t terms) {
+    __m256i squares[4], most = _mm256_setzero_si256();
+    UNROLL for (size_t j = 0; j < 4; j++) squares[j] = most;
+    for (size_t i = 0; i < terms; i += STEP_TERMS, w += distance) {
         UNROLL for (size_t j = 0; j < 4; j++) squares[j] = _mm256_add_epi32(
             squares[j], squares_of(_mm_loadu_si128((const __m128i *)(w + 16 * j))));
     }
-    const __m256i most = _mm256_max_epi32(_mm256_max_epi32(squares[0], squares[1]),
-                                          _mm256_max_epi32(squares[2], squares[3]));
+    UNROLL for (size_t j = 0; j < 4; j++) most = _mm256_max_epi32(most, squares[j]);
     const int32_t largest = largest_bits((integers)most);
     return largest ? 32767 * 32767 / largest : INT32_MAX;
 }
 
-INLINE int32_t split_bound(const char *rows, const size_t stride, size_t size) {
-    __m256i most = _mm256_setzero_si256();
+// Squares in the two sums that four terms are parted into.
+INLINE __m256i parted(__m256i squares) {
+    squares = _mm256_add_epi32(squares, _mm256_shuffle_epi32(squares, 0x4e));
+    return _mm256_add_epi32(squares, _mm256_permute4x64_epi64(squares, 0x4e));
+}
+
+INLINE split_bounds bounds_of(const char *rows, const size_t stride, size_t size) {
+    __m256i run = _mm256_setzero_si256(), whole = run;
     for (size_t r = 0; r < ROWS; r++, rows += stride) {
+        __m256i all = _mm256_setzero_si256();
         for (size_t i = 0; i + RUN_TERMS <= size; i += RUN_TERMS) {
             __m256i squares = _mm256_setzero_si256();
             UNROLL for (size_t j = 0; j < RUN_TERMS; j += 16) {
@@ -71,36 +82,40 @@ INLINE int32_t split_bound(const char *rows, const size_t stride, size_t size) {
                 squares = _mm256_add_epi32(squares,
                                            squares_of(_mm_sub_epi8(bytes, _mm_set1_epi8(OFFSET))));
             }
-            // A sum has every other pair of neighbours.
-            squares = _mm256_add_epi32(squares, _mm256_shuffle_epi32(squares, 0x4e));
-            most = _mm256_max_epi32(
-                most, _mm256_add_epi32(squares, _mm256_permute4x64_epi64(squares, 0x4e)));
+            all = _mm256_add_epi32(all, squares);
+            run = _mm256_max_epi32(run, parted(squares));
         }
+        whole = _mm256_max_epi32(whole, parted(all));
     }
-    return largest_bits((integers)most);
+    return (split_bounds){largest_bits((integers)run), largest_bits((integers)whole)};
 }
 
-static const int32_t weights_bound = RUN_TERMS / 2 * OFFSET * OFFSET;
+static const split_bounds weight_bounds = {.run = RUN_TERMS / 2 * OFFSET * OFFSET};
 
-// The runs, and the sums of their shifts: what 64 added to the other operand would have brought.
+// The limits, the shifts, and the sums of these: what 64 added to the other operand would have
+// brought.
 INLINE void split_panel(const operands kind, char *panel, size_t group, size_t size,
                         int32_t excess[STEP_COLUMNS], char *extra) {
     (void)kind;
     slim_runs *runs = (slim_runs *)extra;
+    const int8_t *w = (const int8_t *)panel;
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i sums[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     for (size_t i = 0; i < size; i += SURE_TERMS) {
         int16_t shift[2 * STEP_COLUMNS];
-        find_shift((const int8_t *)panel + i / STEP_TERMS * group, group, SURE_TERMS, OFFSET,
-                   shift);
+        find_shift(w + i / STEP_TERMS * group, group, SURE_TERMS, OFFSET, shift);
         UNROLL for (size_t h = 0; h < 2; h++) sums[h] = _mm256_add_epi32(
             sums[h], _mm256_madd_epi16(load_vector(shift + STEP_COLUMNS * h), ones));
     }
     UNROLL for (size_t h = 0; h < 2; h++) _mm256_storeu_si256((__m256i *)(excess + 8 * h), sums[h]);
     for (size_t i = 0; i < size / RUN_TERMS; i++) {
-        const int8_t *w = (const int8_t *)panel + i * RUN_TERMS / STEP_TERMS * group;
-        find_shift(w, group, RUN_TERMS, OFFSET, runs->shifts[i]);
-        runs->limits[i] = limit_of(w, group);
+        const int8_t *run = w + i * RUN_TERMS / STEP_TERMS * group;
+        find_shift(run, group, RUN_TERMS, OFFSET, runs->shifts[i]);
+        runs->limits[i] = limit_of(run, group, RUN_TERMS);
+    }
+    if (size == WHOLE_TERMS) {
+        find_shift(w, group, WHOLE_TERMS, OFFSET, runs->whole_shift);
+        runs->whole_limit = limit_of(w, group, WHOLE_TERMS);
     }
 }
 
@@ -111,15 +126,26 @@ INLINE int32_t split_row(const operands kind, const char *row, size_t size, inte
 
 INLINE void split_products(const operands kind, const size_t P, const char *rows,
                            const size_t stride, const char *panels, size_t panel, size_t group,
-                           size_t size, const char *extra, int32_t bound, integers sums[ROWS][2]) {
+                           size_t size, const char *extra, split_bounds bounds,
+                           integers sums[ROWS][2]) {
     (void)kind, (void)P, (void)panel;
     const slim_runs *runs = (const slim_runs *)extra;
     const uint8_t *a = (const uint8_t *)rows;
     const int8_t *w = (const int8_t *)panels;
+    if (bounds.whole && size == WHOLE_TERMS && bounds.whole <= runs->whole_limit) {
+        const __m256i ones = _mm256_set1_epi16(1);
+        __m256i words[STEP_ROWS][2];
+        sum_steps(ROWS, WHOLE_TERMS, a, stride, w, group, runs->whole_shift, words);
+        UNROLL for (size_t r = 0; r < ROWS; r++) {
+            UNROLL for (size_t h = 0; h < 2; h++) sums[r][h] +=
+                (integers)_mm256_madd_epi16(words[r][h], ones);
+        }
+        return;
+    }
     _Alignas(32) int32_t whole[ROWS * STEP_COLUMNS];
     memcpy(whole, sums, sizeof whole);
     for (size_t run = 0; size; run++) {
-        if (__builtin_expect(size >= RUN_TERMS && bound <= runs->limits[run], 1)) {
+        if (__builtin_expect(size >= RUN_TERMS && bounds.run <= runs->limits[run], 1)) {
             add_steps(ROWS, RUN_TERMS, a, stride, w, group, runs->shifts[run], whole);
             a += RUN_TERMS, w += RUN_TERMS / STEP_TERMS * group, size -= RUN_TERMS;
             continue;

@@ -131,12 +131,12 @@ INLINE integers slim_weights(const char *scores, size_t count, float peak, float
     return (integers)sums;
 }
 
-INLINE int32_t split_bound(const char *rows, const size_t stride, size_t size) {
+INLINE split_bounds bounds_of(const char *rows, const size_t stride, size_t size) {
     (void)rows, (void)stride, (void)size;
-    return 0;
+    return (split_bounds){0};
 }
 
-static const int32_t weights_bound = 0;
+static const split_bounds weight_bounds = {0};
 
 INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total) {
     const size_t part = part_of(kind, size);
@@ -211,9 +211,9 @@ INLINE void part_products(const operands kind, const size_t part, const size_t P
 
 INLINE void split_products(const operands kind, const size_t P, const char *rows,
                            const size_t stride, const char *panels, size_t panel, size_t group,
-                           size_t size, const char *extra, int32_t bound,
+                           size_t size, const char *extra, split_bounds bounds,
                            integers sums[ROWS][PANELS]) {
-    (void)extra, (void)bound;
+    (void)extra, (void)bounds;
     const size_t usual = kind == WORDS ? WORD_PART : BYTE_PART;
     const size_t wide = kind == WORDS ? WIDE_WORD_PART : WIDE_BYTE_PART;
     if (part_of(kind, size) == wide) {

@@ -16,6 +16,12 @@ typedef int16_t shorts __attribute__((vector_size(LANES * 2), aligned(2), may_al
 // How operands are packed and multiplied.
 typedef enum operands { WORDS, BYTES, SLIM } operands;
 
+// Where products are split: the most that the squares of a row's terms add up to in one sum, over
+// each 32 terms, and over 64 (0: not known).
+typedef struct split_bounds {
+    int32_t run, whole;
+} split_bounds;
+
 // The score where there is no key.
 #define FAR_BELOW (-1e30f)
 
