@@ -37,7 +37,8 @@ enum {
 
 #ifdef HAS_SPLIT
 // Products whose operands are prepared beyond being packed: those of slim bytes, and with
-// SPLITS_WORDS those of words; `size` is in bytes.
+// SPLITS_WORDS those of words; `size` is in bytes. With ROW_EXCESS what sums have too much depends
+// on the rows as well.
 enum { SLIM_OFFSET = 64 }; // what is added to a query's bytes
 // Bytes that the products of 16 channels take besides the operands.
 static size_t split_extra(const operands kind, size_t size);
@@ -62,6 +63,7 @@ INLINE integers slim_weights(const char *scores, size_t count, float peak, float
 #else
 #define HAS_SPLIT 0
 #define SPLITS_WORDS 0
+#define ROW_EXCESS 0
 enum { SLIM_OFFSET = 0 };
 static size_t split_extra(const operands kind, size_t size) {
     (void)kind, (void)size;
@@ -228,6 +230,9 @@ TARGET static void pack_keys(const int16_t *keys, size_t stride, const float *sc
     const operands kind = keys_are(limit);
     const int32_t offset = kind == SLIM ? SLIM_OFFSET : QUERY_OFFSET;
     for (size_t t = 0; t < padded(tokens); t++, keys += stride) {
+        // Rows of one head among many stand too far apart for the processor to foresee them.
+        for (size_t c = 0; c < head_size; c += 32)
+            __builtin_prefetch(keys + 8 * stride + c);
         char *panel = (char *)packed + t / PANEL * panel_size;
         key_header *header = (key_header *)panel;
         char *place = panel + sizeof *header;
@@ -281,7 +286,7 @@ INLINE void score_tile(const size_t P, const operands kind, const query_block *q
         const key_header *header = (const key_header *)(panels + v / HALVES * panel_size);
         integers start = load_integers(header->start + v % HALVES * LANES);
         UNROLL for (size_t r = 0; r < ROWS; r++) sums[r][v] =
-            splits(kind) ? start - queries->excess[r] : start;
+            splits(kind) && ROW_EXCESS ? start - queries->excess[r] : start;
     }
     const char *keys = panels + sizeof(key_header), *block = queries->rows;
     if (splits(kind)) {
@@ -596,7 +601,7 @@ INLINE void value_tile(const size_t P, const operands kind, const char *weights,
             start -= load_integers(header + v / HALVES * chunk_header_size(kind) +
                                    v % HALVES * LANES * sizeof(int32_t));
         UNROLL for (size_t r = 0; r < ROWS; r++) sums[r][v] =
-            splits(kind) ? start - factors->excess[r] : start;
+            splits(kind) && ROW_EXCESS ? start - factors->excess[r] : start;
     }
     const size_t stride = SCORE_STRIDE * sizeof(float);
     const char *w[2] = {weights, weights + ROWS / 2 * stride}; // each reaches half of the rows

@@ -20,9 +20,11 @@
 #include "int8_attention_types.h"
 
 #include "byte_steps_avx2.h"
+#include "pack_avx2.h"
 
 #define HAS_SPLIT 1
 #define SPLITS_WORDS 0
+#define ROW_EXCESS 0
 enum {
     OFFSET = 64,
     // Terms that may fit 16 bits together: two runs, which are most heads' channels, or one; and
@@ -171,29 +173,30 @@ enum { EXPONENT_BITS = 11 };
 
 INLINE slim_weighing slim_weighing_of(float peak, float factor) {
     const float steps = factor * (1 << EXPONENT_BITS);
-    return (slim_weighing){_mm256_set1_ps(-steps), _mm256_set1_ps(peak * steps)};
+    return (slim_weighing){_mm256_set1_ps(steps), _mm256_set1_ps(-peak * steps)};
 }
 
+// What is too far below 0, or no number, becomes the lowest integer.
 INLINE __m256i exponents_of(const slim_weighing *row, const float *scores) {
-    const __m256 steps = _mm256_fmadd_ps(_mm256_loadu_ps(scores), row->steps, row->start);
-    return _mm256_cvtps_epi32(_mm256_min_ps(steps, _mm256_set1_ps(INT16_MAX)));
+    return _mm256_cvtps_epi32(_mm256_fmadd_ps(_mm256_loadu_ps(scores), row->steps, row->start));
 }
 
 // The weights of 16 scores, of 8 and 8, in the order that packing takes them.
 INLINE __m256i powers_of(__m256i low, __m256i high) {
-    // 2^(7 - n), in the lower byte of each word.
+    // 2^(8 + n) by the lowest bits of n, which is -1 to -16; the upper byte of a word takes the 0
+    // of the lowest.
     const __m256i whole_powers = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(-128, 64, 32, 16, 8, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0));
-    const __m256i e = _mm256_max_epi16(_mm256_packs_epi32(low, high), _mm256_setzero_si256());
-    const __m256i whole =
-        _mm256_or_si256(_mm256_srli_epi16(e, EXPONENT_BITS), _mm256_set1_epi16(INT16_MIN));
+        _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128));
+    // Below 0, by a 2048th, which is nothing.
+    const __m256i e = _mm256_min_epi16(_mm256_packs_epi32(low, high), _mm256_set1_epi16(-1));
+    const __m256i whole = _mm256_srli_epi16(e, EXPONENT_BITS);
     const __m256i fraction =
         _mm256_and_si256(_mm256_slli_epi16(e, 15 - EXPONENT_BITS), _mm256_set1_epi16(INT16_MAX));
-    // 127 * 2^8 * 2^(-fraction)
+    // 127 * 2^7 * 2^fraction
     __m256i power = _mm256_mulhrs_epi16(fraction, _mm256_set1_epi16(5481));
-    power = _mm256_add_epi16(power, _mm256_set1_epi16(-21653));
+    power = _mm256_add_epi16(power, _mm256_set1_epi16(10691));
     power = _mm256_mulhrs_epi16(fraction, power);
-    power = _mm256_add_epi16(power, _mm256_set1_epi16(32456));
+    power = _mm256_add_epi16(power, _mm256_set1_epi16(16284));
     return _mm256_mulhrs_epi16(power, _mm256_shuffle_epi8(whole_powers, whole));
 }
 
@@ -203,7 +206,7 @@ INLINE __m256i weigh_32(const slim_weighing *row, const float *scores, char *wei
     UNROLL for (size_t j = 0; j < 4; j++) exponents[j] = exponents_of(row, scores + 8 * j);
     __m256i w = _mm256_packus_epi16(powers_of(exponents[0], exponents[1]),
                                     powers_of(exponents[2], exponents[3]));
-    w = _mm256_permutevar8x32_epi32(w, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    w = in_order(w);
     _mm256_storeu_si256((__m256i *)weights, w);
     return _mm256_sad_epu8(w, _mm256_setzero_si256());
 }

@@ -11,6 +11,7 @@
 
 #define HAS_SPLIT 1
 #define SPLITS_WORDS 1
+#define ROW_EXCESS 1
 
 // Words, of 14 bits at most, are signed and their sums fit: nothing is added to them.
 CHUNK_STEPS(words, "vpaddw", "vpdpwssd", alone_words)
