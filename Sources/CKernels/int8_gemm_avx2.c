@@ -241,7 +241,12 @@ INLINE void fetch(const int8_t *w, size_t groups) {
 INLINE void tile(const size_t R, const size_t run, const tile_input *in, const tile_output *out) {
     const block_facts *facts = in->facts;
     _Alignas(64) int32_t sums[TILE_ROWS * PANEL];
-    UNROLL for (size_t r = 0; r < R; r++) memcpy(sums + r * PANEL, facts->starts, 4 * PANEL);
+    UNROLL for (size_t h = 0; h < 2; h++) {
+        const __m256i start =
+            _mm256_add_epi32(load_vector(facts->starts + 8 * h), start_of(h, out));
+        UNROLL for (size_t r = 0; r < R; r++)
+            _mm256_store_si256((__m256i *)(sums + r * PANEL + 8 * h), start);
+    }
     prefetch_output(R, out);
     const size_t groups = groups_of(in->k), runs = has_bounds(in) ? groups / run : 0;
     const int32_t *squares = facts->squares[in->tile], *limits = facts->limits + groups;
@@ -303,8 +308,9 @@ INLINE void wide_tile(const size_t R, const tile_input *in, const tile_output *o
     }
     // Neighbours are added within 128-bit lanes, then the 64-bit quarters put in order.
     UNROLL for (size_t r = 0; r < R; r++) {
-        UNROLL for (size_t h = 0; h < 2; h++) whole[r][h] =
-            _mm256_permute4x64_epi64(_mm256_hadd_epi32(sums[r][2 * h], sums[r][2 * h + 1]), 0xd8);
+        UNROLL for (size_t h = 0; h < 2; h++) whole[r][h] = _mm256_add_epi32(
+            _mm256_permute4x64_epi64(_mm256_hadd_epi32(sums[r][2 * h], sums[r][2 * h + 1]), 0xd8),
+            start_of(h, out));
     }
     finish(R, whole, out);
 }

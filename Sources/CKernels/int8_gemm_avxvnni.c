@@ -25,7 +25,10 @@ INLINE __m256i load(const int8_t *p) { return _mm256_loadu_si256((const __m256i 
 
 INLINE void tile(const size_t R, const tile_input *in, const tile_output *out) {
     __m256i sums[TILE_ROWS][2];
-    UNROLL for (size_t r = 0; r < R; r++) sums[r][0] = sums[r][1] = _mm256_setzero_si256();
+    UNROLL for (size_t h = 0; h < 2; h++) {
+        const __m256i start = start_of(h, out);
+        UNROLL for (size_t r = 0; r < R; r++) sums[r][h] = start;
+    }
     prefetch_output(R, out);
     const size_t stride = in->a_stride;
     const uint8_t *a[2] = {in->a, in->a + 3 * stride};
