@@ -231,9 +231,9 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
             }
             edge copy;
             if (columns < width * PANEL) edge_open(&copy, &out, columns);
-            for (size_t t = 0; t < tiles; t++) {
-                const size_t start = tile_start(block_rows, tiles, t), r = block + start;
-                const size_t height = tile_start(block_rows, tiles, t + 1) - start;
+            for (size_t t = 0, start = 0; t < tiles; t++) {
+                const size_t end = tile_start(block_rows, tiles, t + 1), height = end - start;
+                const size_t r = block + start;
                 float *place = floats ? floats + r * stride + column : NULL;
                 in.a = a + r * a_stride, in.tile = t, in.row = start;
                 if (epilogue) {
@@ -248,6 +248,7 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
                     tile_run(height, width, &in, &out);
                 }
                 activate(result, place, stride, gated, TILE_PANELS * PANEL, height, columns);
+                start = end;
             }
         }
     }

@@ -231,6 +231,32 @@ INLINE void add_groups(const size_t R, const uint8_t *a, size_t stride, const in
     }
 }
 
+// The same as a function of its own for every R, as it is rare and would take registers.
+#define ADD_GROUPS(R)                                                                              \
+    __attribute__((noinline)) TARGET static void add_groups_##R(                                   \
+        const uint8_t *a, size_t stride, const int8_t *w, size_t groups, const int32_t *limits,    \
+        int middle, int32_t *sums) {                                                               \
+        add_groups(R, a, stride, w, groups, limits, middle, sums);                                 \
+    }
+ADD_GROUPS(1)
+ADD_GROUPS(2)
+ADD_GROUPS(3)
+ADD_GROUPS(4)
+
+INLINE void add_rarely(const size_t R, const uint8_t *a, size_t stride, const int8_t *w,
+                       size_t groups, const int32_t *limits, int middle, int32_t *sums) {
+    switch (R) {
+    case 1:
+        return add_groups_1(a, stride, w, groups, limits, middle, sums);
+    case 2:
+        return add_groups_2(a, stride, w, groups, limits, middle, sums);
+    case 3:
+        return add_groups_3(a, stride, w, groups, limits, middle, sums);
+    default:
+        return add_groups_4(a, stride, w, groups, limits, middle, sums);
+    }
+}
+
 // A run of the next panel, into the second-level cache: the processor's own prefetching stops at
 // every page. Behind the last panel follows nothing that could be harmed.
 INLINE void fetch(const int8_t *w, size_t groups) {
@@ -256,14 +282,14 @@ INLINE void tile(const size_t R, const size_t run, const tile_input *in, const t
         if (in->tile == 0)
             fetch(w + in->panel_bytes, run);
         if (__builtin_expect(squares[i] > limits[i], 0)) {
-            add_groups(R, a, in->a_stride, w, run, facts->limits + i * run, middle(in), sums);
+            add_rarely(R, a, in->a_stride, w, run, facts->limits + i * run, middle(in), sums);
         } else {
             add_steps(R, run * GROUP_TERMS, a, in->a_stride, w, STEP_BYTES, facts->shifts[i], sums);
         }
         a += run * GROUP_TERMS, w += run * GROUP_TERMS * PANEL;
     }
     if (runs * run < groups)
-        add_groups(R, a, in->a_stride, w, groups - runs * run, facts->limits + runs * run,
+        add_rarely(R, a, in->a_stride, w, groups - runs * run, facts->limits + runs * run,
                    middle(in), sums);
     __m256i whole[TILE_ROWS][2];
     UNROLL for (size_t r = 0; r < R; r++) {
