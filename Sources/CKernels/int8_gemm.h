@@ -177,15 +177,16 @@ TARGET static void edge_run(edge *edge, size_t rows, size_t panels, size_t colum
         memcpy(real + 4 * r * out->stride, edge->output + r * width, 4 * columns);
 }
 
-// Takes a tile's floats, still in the first-level cache, through the nonlinearity of a product.
-// With a gate they stand apart, in `tile`, and the output holds the gate.
-static void activate(declip_int8_result result, float *output, size_t stride, const float *tile,
-                     size_t tile_stride, size_t rows, size_t columns) {
+// Takes the floats of a block's tiles, still in the first-level cache, through the nonlinearity of a
+// product, many rows at once as each waits for itself. With a gate they stand apart, in `gated`, and
+// the output holds the gate.
+static void activate(declip_int8_result result, float *output, size_t stride, const float *gated,
+                     size_t gated_stride, size_t rows, size_t columns) {
     switch (result) {
     case DECLIP_INT8_STORE:
     case DECLIP_INT8_ADD: break;
     case DECLIP_INT8_GATE:
-        FLOATS.silu_multiply(output, stride, tile, tile_stride, rows, columns);
+        FLOATS.silu_multiply(output, stride, gated, gated_stride, rows, columns);
         break;
     case DECLIP_INT8_QUICK_GELU: FLOATS.quick_gelu(output, stride, rows, columns); break;
     case DECLIP_INT8_GELU: FLOATS.gelu(output, stride, rows, columns); break;
@@ -205,7 +206,7 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
     in.panel_bytes = in.k * PANEL;
     const int8_t *panel_facts = packed + every * in.panel_bytes;
     const declip_int8_result result = epilogue ? epilogue->result : DECLIP_INT8_STORE;
-    _Alignas(64) float gated[TILE_ROWS * TILE_PANELS * PANEL];
+    _Alignas(64) float gated[BLOCK_ROWS * TILE_PANELS * PANEL];
     for (size_t block = 0; block < rows; block += BLOCK_ROWS) {
         const size_t block_rows = rows - block < BLOCK_ROWS ? rows - block : BLOCK_ROWS;
         const size_t tiles = (block_rows + TILE_ROWS_OF(range) - 1) / TILE_ROWS_OF(range);
@@ -238,7 +239,7 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
                 in.a = a + r * a_stride, in.tile = t, in.row = start;
                 if (epilogue) {
                     out.row_scale = epilogue->row_scale ? epilogue->row_scale + r : NULL;
-                    out.floats = result == DECLIP_INT8_GATE ? gated : place;
+                    out.floats = result == DECLIP_INT8_GATE ? gated + start * out.stride : place;
                 } else {
                     out.sums = sums + r * stride + column;
                 }
@@ -247,9 +248,11 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
                 } else {
                     tile_run(height, width, &in, &out);
                 }
-                activate(result, place, stride, gated, TILE_PANELS * PANEL, height, columns);
                 start = end;
             }
+            if (floats)
+                activate(result, floats + block * stride + column, stride, gated,
+                         TILE_PANELS * PANEL, block_rows, columns);
         }
     }
 }
