@@ -35,22 +35,19 @@ public struct Kernels: @unchecked Sendable {
   public struct Peaks: Sendable {
     /// Those of int8 products.
     public let products: Double
-    /// Those of int8 products whose operands have 7 bits.
+    /// Those of int8 products whose operands have 7 bits, attention's among them.
     public let narrowProducts: Double
-    /// Those that attention multiplies narrow scores and values with.
+    /// Those that attention multiplies wider scores and values with.
     public let attention: Double
-    /// Those that it multiplies scores and values of 7 bits with.
-    public let slimAttention: Double
   }
 
   /// The peaks of `pool`'s threads together.
   public func int8Peaks(_ pool: WorkerPool) -> Peaks {
     let products = peak(pool) { [gemm] in gemm.probe_peak(DECLIP_INT8_U8S8, $0) }
     let narrowProducts = peak(pool) { [gemm] in gemm.probe_peak(DECLIP_INT8_U7S7, $0) }
-    let own = attention.probe_peak.map { peak(pool, $0) }
+    let attention = attention.probe_peak.map { peak(pool, $0) }
     return Peaks(
-      products: products, narrowProducts: narrowProducts, attention: own ?? products,
-      slimAttention: own ?? narrowProducts)
+      products: products, narrowProducts: narrowProducts, attention: attention ?? products)
   }
 
   private func peak(_ pool: WorkerPool, _ probe: @escaping (UInt64) -> UInt64) -> Double {

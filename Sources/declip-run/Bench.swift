@@ -100,9 +100,8 @@ struct Bench: ParsableCommand {
     // Milliseconds at the peak.
     func best(_ operations: Double, _ narrow: Double, isAttention: Bool) -> Double? {
       guard let peaks else { return nil }
-      let narrowPeak = isAttention ? peaks.slimAttention : peaks.narrowProducts
       let peak = isAttention ? peaks.attention : peaks.products
-      return (narrow / narrowPeak + (operations - narrow) / peak) / 2 * 1e3
+      return (narrow / peaks.narrowProducts + (operations - narrow) / peak) / 2 * 1e3
     }
     func best(_ part: Benchmark.Part) -> Double? {
       best(part.operations, part.narrowOperations, isAttention: part.kind == .attention)
@@ -146,7 +145,7 @@ struct Bench: ParsableCommand {
       text += "; \(gigas(peaks.narrowProducts)) where both operands have 7 bits"
     }
     if peaks.attention != peaks.products {
-      text += "; \(gigas(peaks.attention)) those of attention"
+      text += "; \(gigas(peaks.attention)) where attention has more"
     } else {
       text += " (16-bit integers, which attention has in the last block, take half that rate)"
     }

@@ -199,8 +199,8 @@ typedef struct declip_int8_attention {
     // output[i] = 2^input[i], input -126..126, relative error 1e-6. What the weights are made of.
     void (*powers)(const float *input, size_t count, float *output);
 
-    // As `probe_peak` of products, for the instructions that multiply narrow scores and values; null
-    // where they are those of products.
+    // As `probe_peak` of products, for the instructions that multiply scores and values of more than
+    // 7 bits; null where they are those of products, as slim ones' always are.
     uint64_t (*probe_peak)(uint64_t iterations);
 } declip_int8_attention;
 
