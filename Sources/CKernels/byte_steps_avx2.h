@@ -21,6 +21,18 @@ INLINE __m256i load_vector(const void *p) {
     return _mm256_loadu_si256((const __m256i *)p);
 }
 
+// The sums of squares of neighbours among 16 signed bytes.
+INLINE __m256i squares_of(__m128i bytes) {
+    const __m256i words = _mm256_cvtepi8_epi16(bytes);
+    return _mm256_madd_epi16(words, words);
+}
+
+// A sum of products fits 16 bits where the sums of both operands' squares, multiplied, are below
+// 2^30 (Cauchy and Schwarz): what one may be where the other is known.
+INLINE int32_t limit_of(int32_t squares) {
+    return squares ? 32767 * 32767 / squares : INT32_MAX;
+}
+
 // -c times the sums of `terms` terms' weights, `distance` bytes from each step to the next. A
 // column has two sums, one of the first two terms of every step and one of the others.
 INLINE void find_shift(const int8_t *w, size_t distance, size_t terms, int c,

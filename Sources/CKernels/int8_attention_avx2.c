@@ -48,14 +48,8 @@ static size_t split_extra(const operands kind, size_t size) {
     return sizeof(slim_runs) + size / RUN_TERMS * sizeof(int16_t[2 * STEP_COLUMNS]);
 }
 
-// The sums of squares of neighbours among 16 signed bytes.
-INLINE __m256i squares_of(__m128i bytes) {
-    const __m256i words = _mm256_cvtepi8_epi16(bytes);
-    return _mm256_madd_epi16(words, words);
-}
-
 // The most that the squares of the other operand may add up to.
-INLINE int32_t limit_of(const int8_t *w, size_t distance, size_t terms) {
+INLINE int32_t limit_of_terms(const int8_t *w, size_t distance, size_t terms) {
     __m256i squares[4], most = _mm256_setzero_si256();
     UNROLL for (size_t j = 0; j < 4; j++) squares[j] = most;
     for (size_t i = 0; i < terms; i += STEP_TERMS, w += distance) {
@@ -63,8 +57,7 @@ INLINE int32_t limit_of(const int8_t *w, size_t distance, size_t terms) {
             squares[j], squares_of(_mm_loadu_si128((const __m128i *)(w + 16 * j))));
     }
     UNROLL for (size_t j = 0; j < 4; j++) most = _mm256_max_epi32(most, squares[j]);
-    const int32_t largest = largest_bits((integers)most);
-    return largest ? 32767 * 32767 / largest : INT32_MAX;
+    return limit_of(largest_bits((integers)most));
 }
 
 // Squares in the two sums that four terms are parted into.
@@ -113,11 +106,11 @@ INLINE void split_panel(const operands kind, char *panel, size_t group, size_t s
     for (size_t i = 0; i < size / RUN_TERMS; i++) {
         const int8_t *run = w + i * RUN_TERMS / STEP_TERMS * group;
         find_shift(run, group, RUN_TERMS, OFFSET, runs->shifts[i]);
-        runs->limits[i] = limit_of(run, group, RUN_TERMS);
+        runs->limits[i] = limit_of_terms(run, group, RUN_TERMS);
     }
     if (size == WHOLE_TERMS) {
         find_shift(w, group, WHOLE_TERMS, OFFSET, runs->whole_shift);
-        runs->whole_limit = limit_of(w, group, WHOLE_TERMS);
+        runs->whole_limit = limit_of_terms(w, group, WHOLE_TERMS);
     }
 }
 

@@ -82,12 +82,6 @@ static size_t panel_facts_size(size_t k) {
            runs_of(k, DECLIP_INT8_U7S7) * sizeof(int16_t[2 * PANEL]);
 }
 
-// The sums of squares of neighbours among 16 signed bytes.
-INLINE __m256i squares_of(__m128i bytes) {
-    __m256i words = _mm256_cvtepi8_epi16(bytes);
-    return _mm256_madd_epi16(words, words);
-}
-
 INLINE int32_t largest_of(const __m256i v[4]) {
     __m256i lanes = _mm256_max_epi32(_mm256_max_epi32(v[0], v[1]), _mm256_max_epi32(v[2], v[3]));
     __m128i most = _mm_max_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
@@ -109,11 +103,6 @@ INLINE void find_shifts(const tile_input *in, const int8_t *panel, int16_t shift
     const size_t terms = run_of(in->range) * GROUP_TERMS;
     for (size_t i = 0; i < runs_of(in->k, in->range); i++)
         find_shift(panel + i * terms * PANEL, STEP_BYTES, terms, middle(in), shifts[i]);
-}
-
-// The most that the squares of distances may add up to where those of weights add up to so much.
-INLINE int32_t limit_of(int32_t squares) {
-    return squares ? 32767 * 32767 / squares : INT32_MAX;
 }
 
 INLINE void finish_panel(const tile_input *in, int8_t *panel, void *facts) {
