@@ -38,7 +38,7 @@ enum {
 #ifdef HAS_SPLIT
 // Products whose operands are prepared beyond being packed: those of slim bytes, and with
 // SPLITS_WORDS those of words; `size` is in bytes. With ROW_EXCESS what sums have too much depends
-// on the rows as well.
+// on the rows as well; with HAS_BOUNDS products need to know bounds of their operands.
 enum { SLIM_OFFSET = 64 }; // what is added to a query's bytes
 // Bytes that the products of 16 channels take besides the operands.
 static size_t split_extra(const operands kind, size_t size);
@@ -64,6 +64,7 @@ INLINE integers slim_weights(const char *scores, size_t count, float peak, float
 #define HAS_SPLIT 0
 #define SPLITS_WORDS 0
 #define ROW_EXCESS 0
+#define HAS_BOUNDS 0
 enum { SLIM_OFFSET = 0 };
 static size_t split_extra(const operands kind, size_t size) {
     (void)kind, (void)size;
@@ -72,15 +73,6 @@ static size_t split_extra(const operands kind, size_t size) {
 INLINE void split_panel(const operands kind, char *panel, size_t group, size_t size,
                         int32_t excess[PANEL], char *extra) {
     (void)kind, (void)panel, (void)group, (void)size, (void)excess, (void)extra;
-}
-INLINE split_bounds bounds_of(const char *rows, const size_t stride, size_t size) {
-    (void)rows, (void)stride, (void)size;
-    return (split_bounds){0};
-}
-static const split_bounds weight_bounds = {0};
-INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total) {
-    (void)kind, (void)row, (void)size, (void)total;
-    return 0;
 }
 INLINE void split_products(const operands kind, const size_t P, const char *rows,
                            const size_t stride, const char *panels, size_t panel, size_t group,
@@ -93,6 +85,21 @@ INLINE integers slim_weights(const char *scores, size_t count, float peak, float
                              char *weights) {
     (void)scores, (void)count, (void)peak, (void)factor, (void)weights;
     return (integers){0};
+}
+#endif
+
+#if !HAS_BOUNDS
+INLINE split_bounds bounds_of(const char *rows, const size_t stride, size_t size) {
+    (void)rows, (void)stride, (void)size;
+    return (split_bounds){0};
+}
+static const split_bounds weight_bounds = {0};
+#endif
+
+#if !ROW_EXCESS
+INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total) {
+    (void)kind, (void)row, (void)size, (void)total;
+    return 0;
 }
 #endif
 

@@ -25,6 +25,7 @@
 #define HAS_SPLIT 1
 #define SPLITS_WORDS 0
 #define ROW_EXCESS 0
+#define HAS_BOUNDS 1
 enum {
     OFFSET = 64,
     // Terms that may fit 16 bits together: two runs, which are most heads' channels, or one; and
@@ -112,11 +113,6 @@ INLINE void split_panel(const operands kind, char *panel, size_t group, size_t s
         find_shift(w, group, WHOLE_TERMS, OFFSET, runs->whole_shift);
         runs->whole_limit = limit_of_terms(w, group, WHOLE_TERMS);
     }
-}
-
-INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total) {
-    (void)kind, (void)row, (void)size, (void)total;
-    return 0;
 }
 
 INLINE void split_products(const operands kind, const size_t P, const char *rows,

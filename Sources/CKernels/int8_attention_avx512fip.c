@@ -12,6 +12,7 @@
 #define HAS_SPLIT 1
 #define SPLITS_WORDS 1
 #define ROW_EXCESS 1
+#define HAS_BOUNDS 0
 
 // Words, of 14 bits at most, are signed and their sums fit: nothing is added to them.
 CHUNK_STEPS(words, "vpaddw", "vpdpwssd", alone_words)
@@ -131,13 +132,6 @@ INLINE integers slim_weights(const char *scores, size_t count, float peak, float
     }
     return (integers)sums;
 }
-
-INLINE split_bounds bounds_of(const char *rows, const size_t stride, size_t size) {
-    (void)rows, (void)stride, (void)size;
-    return (split_bounds){0};
-}
-
-static const split_bounds weight_bounds = {0};
 
 INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total) {
     const size_t part = part_of(kind, size);

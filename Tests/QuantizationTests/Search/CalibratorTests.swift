@@ -106,7 +106,6 @@ import Testing
     #expect(kept > 0)
   }
 
-  /// Weights of pairs that fit 16 bits unless fidelity is all that counts.
   /// For speed attention and layers, inputs and weights together, have 7 bits where the bars allow it.
   @Test func speedTakesSevenBitsWithinItsBars() throws {
     var slim = 0
@@ -129,6 +128,7 @@ import Testing
     #expect(slim > 0)
   }
 
+  /// Weights of pairs that fit 16 bits unless fidelity is all that counts.
   @Test func preferencesDecideAboutPairs() throws {
     for (prefer, keeps) in [(CalibrationOptions.Preference.balance, true), (.fidelity, false)] {
       for rounding in Recipe.Rounding.allCases {
