@@ -120,6 +120,40 @@ static size_t packed_size(size_t n, size_t k) {
     return panel_count(n) * (PANEL * padded_k(k) + panel_facts_size(padded_k(k)));
 }
 
+#if GROUP == 4
+// Groups of the same terms of four channels, which stand behind each other in a panel.
+#define CHANNELS 4
+typedef int32_t groups __attribute__((vector_size(16)));
+
+// Packs the terms of four channels, `k` apart, that fill vectors; returns their number.
+INLINE size_t pack_channels(const int8_t *weights, size_t k, int8_t *channel) {
+    size_t i = 0;
+    for (; i + 16 <= k; i += 16) {
+        groups a, b, c, d;
+        memcpy(&a, weights + i, 16);
+        memcpy(&b, weights + k + i, 16);
+        memcpy(&c, weights + 2 * k + i, 16);
+        memcpy(&d, weights + 3 * k + i, 16);
+        const groups ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+        const groups cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+        const groups ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+        const groups cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+        const groups lines[4] = {__builtin_shufflevector(ab, cd, 0, 1, 4, 5),
+                                 __builtin_shufflevector(ab, cd, 2, 3, 6, 7),
+                                 __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5),
+                                 __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7)};
+        for (size_t g = 0; g < 4; g++) memcpy(channel + (i + 4 * g) * PANEL, &lines[g], 16);
+    }
+    return i;
+}
+#else
+#define CHANNELS 1
+INLINE size_t pack_channels(const int8_t *weights, size_t k, int8_t *channel) {
+    (void)weights, (void)k, (void)channel;
+    return 0;
+}
+#endif
+
 TARGET static void pack_weights(const int8_t *weights, size_t n, size_t k, declip_int8_range range,
                                 int8_t *packed, int32_t *column_sums) {
     const size_t padded = padded_k(k), whole = k - k % GROUP;
@@ -127,9 +161,12 @@ TARGET static void pack_weights(const int8_t *weights, size_t n, size_t k, decli
     if (n % PANEL) memset(packed + n / PANEL * PANEL * padded, 0, PANEL * padded);
     for (size_t p = 0; p < n / PANEL; p++)
         memset(packed + p * PANEL * padded + whole * PANEL, 0, (padded - whole) * PANEL);
+    size_t done = 0;
     for (size_t c = 0; c < n; c++, weights += k) {
         int8_t *channel = packed + c / PANEL * PANEL * padded + c % PANEL * GROUP;
-        for (size_t i = 0; i < whole; i += GROUP) memcpy(channel + i * PANEL, weights + i, GROUP);
+        if (c % CHANNELS == 0)
+            done = c + CHANNELS <= n ? pack_channels(weights, k, channel) : 0;
+        for (size_t i = done; i < whole; i += GROUP) memcpy(channel + i * PANEL, weights + i, GROUP);
         memcpy(channel + whole * PANEL, weights + whole, k - whole);
         int32_t sum = 0;
         for (size_t i = 0; i < k; i++) sum += weights[i];

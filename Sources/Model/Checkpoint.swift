@@ -51,8 +51,8 @@ public protocol WeightSource: Sendable {
   /// The integers of a layer that `quantization` lists, `[outputs, inputs]` row-major, and its
   /// scales. `read` yields their products.
   ///
-  /// Safe to call from several threads. Throws `badData` where the tensor is absent or damaged, and
-  /// for a layer that is not listed.
+  /// Safe to call from several threads. Throws `badData` where the tensor is absent, damaged or not
+  /// what `quantization` says of it, on which exact products rest, and for a layer that is not listed.
   func quantizedMatrix(_ role: TensorRole) throws(DeclipError) -> QuantizedMatrix
 }
 

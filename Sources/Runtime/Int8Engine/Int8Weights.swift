@@ -36,18 +36,19 @@ public final class Int8Weights: Sendable {
     floats = try FloatWeights(
       source, roles: Set(plans.flatMap(\.roles)).subtracting(matrices), pool: pool)
 
-    var places: [(role: TensorRole, shape: [Int], offset: Int)] = []
+    let shapes = [TensorRole: [Int]](
+      uniqueKeysWithValues: source.architecture.tensors.map { ($0.role, $0.shape) })
+    var places: [(role: TensorRole, shape: [Int], offset: Int, count: Int)] = []
     var size = 0
     for role in matrices {
-      guard let shape = source.architecture.tensors.first(where: { $0.role == role })?.shape,
-        shape.count >= 2,
-        let bytes = Int8Layer.byteCount([shape[0], shape[1...].reduce(1, *)], kernels),
-        bytes < Int.max / 4 - size
+      guard let shape = shapes[role], shape.count >= 2,
+        let count = Int8Layer.byteCount([shape[0], shape[1...].reduce(1, *)], kernels),
+        count < Int.max / 4 - size
       else {
         throw DeclipError(.badData, "is not part of the model", place: "tensor '\(role)'")
       }
-      places.append((role, [shape[0], shape[1...].reduce(1, *)], size))
-      size += bytes
+      places.append((role, [shape[0], shape[1...].reduce(1, *)], size, count))
+      size += count
     }
     let memory = try AlignedMemory(count: size)
     var results = [Result<Int8Layer, DeclipError>?](repeating: nil, count: places.count)
@@ -56,6 +57,7 @@ public final class Int8Weights: Sendable {
       let list = places
       pool.run(jobs: list.count) { index in
         let place = list[index]
+        memory.takePages(place.offset, count: place.count)
         do throws(DeclipError) {
           let memory = memory.base + place.offset
           let layer =
@@ -180,14 +182,12 @@ struct Int8Layer: @unchecked Sendable {
     at memory: UnsafeMutableRawPointer, _ kernels: Kernels
   ) throws(DeclipError) {
     let matrix = try source.quantizedMatrix(role)
-    let place = "tensor '\(role)'"
     guard matrix.scales.count == shape[0], matrix.inputs == shape[1],
       let input = RowQuantization(record.input)
     else {
-      throw DeclipError(.badData, "is of another size", place: place, expected: "\(shape)")
+      throw DeclipError(
+        .badData, "is of another size", place: "tensor '\(role)'", expected: "\(shape)")
     }
-    // Products are exact for operands within their range only.
-    try matrix.validate(weightBits: record.weightBits, place: place)
     self.init(matrix, weightBits: record.weightBits, input: input, at: memory, kernels)
   }
 
