@@ -4,7 +4,7 @@ import Model
 public struct ContainerOptions: Hashable, Sendable {
   /// How tensor data is stored.
   public enum Compression: Hashable, Sendable {
-    /// Byte planes and zstd; level 1 to 19, 3 is the sensible one.
+    /// Planes and zstd; level 1 to 19, 3 is the sensible one.
     case zstd(level: Int)
     /// Uncompressed and 64-byte aligned, usable straight from a mapping.
     case none
@@ -54,6 +54,16 @@ public struct ContainerOptions: Hashable, Sendable {
         .usage, "a tool version of \(toolVersion.utf8.count) bytes",
         expected: "1 to \(Layout.toolVersionLength - 1) bytes without zeros")
     }
+  }
+
+  /// What pays before zstd: planes for floats, whose exponents are alike and whose fractions are not,
+  /// and for weights of `bits` bits, of which zstd decodes the upper and copies the others.
+  func transform(of type: DataType, _ count: Int, bits: Int?) -> TensorEntry.Transform {
+    if compression == .none { return .none }
+    if type.isFloat { return .bytePlanes }
+    guard let bits, type == .int8, count % TensorEntry.Transform.bitPlanes8.multiple(width: 1) == 0
+    else { return .none }
+    return bits == 7 ? .bitPlanes7 : .bitPlanes8
   }
 
   /// The type that a tensor of `source` is stored as; scales stay as precise as they are.

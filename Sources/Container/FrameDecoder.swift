@@ -20,14 +20,18 @@ final class FrameDecoder {
   ) throws(DeclipError) {
     try FrameDecoder.verify(bytes, frame)
     guard entry.compression == .zstd else { return target.copyMemory(from: bytes) }
-    guard entry.transform == .bytePlanes else {
+    guard entry.transform != .none else {
       return try decompressor.decompress(bytes, into: target)
     }
-    let planes = stored.bytes(frame.decodedLength)
+    let planes = stored.bytes(entry.transform.contentLength(of: frame.decodedLength))
     try decompressor.decompress(bytes, into: planes)
-    declip_planes_join(
-      planes.baseAddress, target.baseAddress, target.count / entry.dataType.byteWidth,
-      entry.dataType.byteWidth)
+    if let bits = entry.transform.planeBits {
+      declip_bits_join(planes.baseAddress, target.baseAddress, target.count, bits)
+    } else {
+      declip_planes_join(
+        planes.baseAddress, target.baseAddress, target.count / entry.dataType.byteWidth,
+        entry.dataType.byteWidth)
+    }
   }
 
   /// The same as float32; `target` has room for the frame's elements.
@@ -53,7 +57,8 @@ final class FrameDecoder {
   ) throws(DeclipError) {
     try FrameDecoder.verify(bytes, frame)
     if entry.compression == .zstd {
-      try decompressor.decompress(bytes, into: stored.bytes(frame.decodedLength))
+      try decompressor.decompress(
+        bytes, into: stored.bytes(entry.transform.contentLength(of: frame.decodedLength)))
     }
   }
 

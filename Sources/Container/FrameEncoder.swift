@@ -7,7 +7,7 @@ struct EncodedFrame: Sendable {
   let checksum: UInt64
 }
 
-/// Turns elements of a tensor into frames: conversion, byte planes, zstd. For one thread at a time.
+/// Turns elements of a tensor into frames: conversion, planes, zstd. For one thread at a time.
 final class FrameEncoder {
   private let compressor: ZstdCompressor?
   private let planes = Scratch()
@@ -21,32 +21,38 @@ final class FrameEncoder {
       }
   }
 
-  /// Encodes `elements` of type `source` as a frame of type `stored`.
+  /// Encodes `elements` of type `source` as a frame of type `stored`, with a transform that suits it.
   ///
   /// Throws `badData` where a finite value does not fit the stored type: a model must not become
   /// infinite in silence.
   func encode(
-    _ elements: ByteView, from source: DataType, to stored: DataType
+    _ elements: ByteView, from source: DataType, to stored: DataType,
+    _ transform: TensorEntry.Transform
   ) throws(DeclipError) -> EncodedFrame {
     let content = try source == stored ? elements : convert(elements, source, stored)
     guard let compressor else {
       return EncodedFrame(bytes: content, checksum: Checksum.of(content))
     }
-    let isSplit = TensorEntry.Transform.suited(to: stored) == .bytePlanes
     let bytes = try content.withUnsafeBytes { content throws(DeclipError) in
-      try compressor.compress(
-        isSplit ? split(content, stored) : content, parts: isSplit ? stored.byteWidth : 1)
+      let (planes, parts) = split(content, stored, transform)
+      return try compressor.compress(planes, parts: parts)
     }
     return EncodedFrame(bytes: bytes, checksum: Checksum.of(bytes))
   }
 
-  /// The byte planes of `content`, in scratch memory.
-  private func split(_ content: UnsafeRawBufferPointer, _ type: DataType) -> UnsafeRawBufferPointer
-  {
-    let target = planes.bytes(content.count)
-    declip_planes_split(
-      content.baseAddress, target.baseAddress, content.count / type.byteWidth, type.byteWidth)
-    return UnsafeRawBufferPointer(target)
+  /// The planes of `content`, in scratch memory, and the bytes of each.
+  private func split(
+    _ content: UnsafeRawBufferPointer, _ type: DataType, _ transform: TensorEntry.Transform
+  ) -> (UnsafeRawBufferPointer, parts: [Int]) {
+    guard transform != .none else { return (content, [content.count]) }
+    let target = planes.bytes(transform.contentLength(of: content.count))
+    guard let bits = transform.planeBits else {
+      let count = content.count / type.byteWidth
+      declip_planes_split(content.baseAddress, target.baseAddress, count, type.byteWidth)
+      return (UnsafeRawBufferPointer(target), .init(repeating: count, count: type.byteWidth))
+    }
+    declip_bits_split(content.baseAddress, target.baseAddress, content.count, bits)
+    return (UnsafeRawBufferPointer(target), [2, bits - 6, 4].map { content.count / 8 * $0 })
   }
 
   private func convert(
@@ -86,13 +92,6 @@ final class FrameEncoder {
       throw DeclipError(
         .badData, "holds values too large for \(stored.rawValue)", remedy: remedy)
     }
-  }
-}
-
-extension TensorEntry.Transform {
-  /// What pays before zstd: planes for floats, whose exponents are alike and whose fractions are not.
-  static func suited(to type: DataType) -> TensorEntry.Transform {
-    type.isFloat ? .bytePlanes : .none
   }
 }
 

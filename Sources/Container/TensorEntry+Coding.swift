@@ -64,8 +64,8 @@ extension TensorEntry {
     self.transform = transform
     self.compression = compression
     isExtra = flags & TensorEntry.extraFlag != 0
-    guard transform == .none || (compression == .zstd && dataType.byteWidth > 1) else {
-      throw DeclipError(.badData, "has byte planes where none can be", place: place)
+    guard transform == .none || (compression == .zstd && transform.suits(dataType)) else {
+      throw DeclipError(.badData, "has planes where none can be", place: place)
     }
     guard rank <= Layout.maximumRank else {
       throw DeclipError(
@@ -88,7 +88,7 @@ extension TensorEntry {
         .badData, "declares \(frameCount) frames, more than the index has room for", place: place)
     }
     frames = try TensorEntry.frames(
-      &cursor, Int(frameCount), compression, dataType.byteWidth, place)
+      &cursor, Int(frameCount), compression, transform.multiple(width: dataType.byteWidth), place)
     guard frames.reduce(0, { $0 + $1.decodedLength }) == byteCount else {
       throw DeclipError(
         .badData, "its frames decode to \(frames.reduce(0) { $0 + $1.decodedLength }) bytes",
@@ -97,7 +97,7 @@ extension TensorEntry {
   }
 
   private static func frames(
-    _ cursor: inout ByteCursor, _ count: Int, _ compression: Compression, _ width: Int,
+    _ cursor: inout ByteCursor, _ count: Int, _ compression: Compression, _ multiple: Int,
     _ place: String
   ) throws(DeclipError) -> [Frame] {
     var frames: [Frame] = []
@@ -108,7 +108,7 @@ extension TensorEntry {
       let decoded = try Int(cursor.read(UInt32.self))
       let checksum = try cursor.read(UInt64.self)
       // Uncompressed frames of a tensor join without padding, so that the tensor is one run.
-      let step = compression == .none && index < count - 1 ? Int(Layout.alignment) : width
+      let step = compression == .none && index < count - 1 ? Int(Layout.alignment) : multiple
       guard decoded > 0, decoded <= Layout.maximumFrameLength, decoded % step == 0, stored > 0,
         compression == .zstd || stored == decoded
       else {

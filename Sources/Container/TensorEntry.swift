@@ -53,6 +53,37 @@ public struct TensorEntry: Hashable, Sendable {
     case none = 0
     /// The first bytes of all elements, then all second bytes, and so on.
     case bytePlanes = 1
+    /// The upper two bits of all signed bytes, then the next two, then the lower four.
+    case bitPlanes8 = 2
+    /// The same of integers of 7 bits: two, one and four.
+    case bitPlanes7 = 3
+
+    /// The bits of the integers that bit planes hold; nil for everything else.
+    var planeBits: Int? {
+      switch self {
+      case .none, .bytePlanes: nil
+      case .bitPlanes8: 8
+      case .bitPlanes7: 7
+      }
+    }
+
+    /// The bytes that `decodedLength` bytes of a tensor become, `decodedLength` being a multiple of
+    /// `multiple`.
+    func contentLength(of decodedLength: Int) -> Int {
+      planeBits.map { decodedLength / 8 * $0 } ?? decodedLength
+    }
+
+    /// What frames of elements of `width` bytes must be a multiple of.
+    func multiple(width: Int) -> Int { planeBits == nil ? width : 8 }
+
+    /// Whether elements of a type can be stored so.
+    func suits(_ type: DataType) -> Bool {
+      switch self {
+      case .none: true
+      case .bytePlanes: type.byteWidth > 1
+      case .bitPlanes8, .bitPlanes7: type == .int8
+      }
+    }
   }
 
   /// How a frame is stored; raw values are those of the file.

@@ -43,7 +43,8 @@ extension WritingPlan {
           throw DeclipError(.internal, "a frame lies outside", place: "tensor '\(item.name)'")
         }
         do throws(DeclipError) {
-          return try encoder.encode(slice, from: item.tensor.dataType, to: item.stored)
+          return try encoder.encode(
+            slice, from: item.tensor.dataType, to: item.stored, item.transform)
         } catch {
           var error = error
           error.place = "tensor '\(item.name)'"
@@ -69,7 +70,7 @@ extension WritingPlan {
     let isCompressed = options.compression != .none
     return TensorEntry(
       name: item.name, role: nil, dataType: item.stored, shape: item.tensor.shape,
-      transform: isCompressed ? .suited(to: item.stored) : .none,
+      transform: item.transform,
       compression: isCompressed ? .zstd : .none, isExtra: item.isExtra, frames: frames)
   }
 

@@ -8,6 +8,8 @@ struct WritingPlan: Sendable {
     let name: String
     let tensor: Tensor
     let stored: DataType
+    /// What happens to frames before they are compressed.
+    let transform: TensorEntry.Transform
     let isExtra: Bool
 
     /// The elements of one frame.
@@ -118,10 +120,14 @@ struct WritingPlan: Sendable {
         continue
       }
       faults.check(tensor.dataType, tensor.shape, specification)
+      let stored = options.storedType(of: tensor.dataType, specification.role)
       items.append(
         Item(
-          name: name, tensor: tensor,
-          stored: options.storedType(of: tensor.dataType, specification.role), isExtra: false))
+          name: name, tensor: tensor, stored: stored,
+          transform: options.transform(
+            of: stored, tensor.elementCount,
+            bits: checkpoint.quantization?.layers[specification.role]?.weightBits),
+          isExtra: false))
     }
     try faults.throwIfAny()
     // Readers refuse integers beyond their bits and impossible scales: so does the writer.
@@ -130,7 +136,11 @@ struct WritingPlan: Sendable {
       _ = try checkpoint.quantizedMatrix(specification.role)
     }
     for (name, tensor) in extras {
-      items.append(Item(name: name, tensor: tensor, stored: tensor.dataType, isExtra: true))
+      items.append(
+        Item(
+          name: name, tensor: tensor, stored: tensor.dataType,
+          transform: options.transform(of: tensor.dataType, tensor.elementCount, bits: nil),
+          isExtra: true))
     }
     return items
   }
@@ -155,7 +165,7 @@ private struct Content {
   init(compressing content: [UInt8], _ name: String) throws(DeclipError) {
     self.name = name
     stored = try content.span.withUnsafeBytes { bytes throws(DeclipError) in
-      try ZstdCompressor(level: 9).compress(bytes)
+      try ZstdCompressor(level: 9).compress(bytes, parts: [bytes.count])
     }.withUnsafeBytes { [UInt8]($0) }
     (decodedLength, isRequired, isCompressed) = (content.count, false, true)
   }

@@ -16,13 +16,13 @@ final class ZstdCompressor {
 
   /// `source` as one zstd frame that declares its content's size.
   ///
-  /// A new zstd block starts with each of `parts` equal parts: byte planes have statistics of
-  /// their own, and a block that two of them share compresses neither well.
+  /// A new zstd block starts with each of `parts`, their lengths: planes have statistics of their own,
+  /// and a block that two of them share compresses neither well.
   func compress(
-    _ source: UnsafeRawBufferPointer, parts: Int = 1
+    _ source: UnsafeRawBufferPointer, parts: [Int]
   ) throws(DeclipError) -> ByteView {
     // Every part may add a block header and the bytes that end a block.
-    let target = frame.bytes(ZSTD_compressBound(source.count) + 64 * parts)
+    let target = frame.bytes(ZSTD_compressBound(source.count) + 64 * parts.count)
     var output = ZSTD_outBuffer(dst: target.baseAddress, size: target.count, pos: 0)
     if let failure = compress(source, parts, into: &output) {
       throw DeclipError(.internal, "zstd: \(failure)")
@@ -34,19 +34,19 @@ final class ZstdCompressor {
 
   /// Fills `output`; what went wrong, or nil.
   private func compress(
-    _ source: UnsafeRawBufferPointer, _ parts: Int, into output: inout ZSTD_outBuffer
+    _ source: UnsafeRawBufferPointer, _ parts: [Int], into output: inout ZSTD_outBuffer
   ) -> String? {
     ZSTD_CCtx_reset(context, ZSTD_reset_session_only)
     ZSTD_CCtx_setPledgedSrcSize(context, UInt64(source.count))
     var input = ZSTD_inBuffer(src: source.baseAddress, size: 0, pos: 0)
-    for part in 1...parts {
-      input.size = source.count / parts * part
-      if part == parts { input.size = source.count }
+    for (index, length) in parts.enumerated() {
+      input.size += length
+      let isLast = index == parts.count - 1
       var rest = 1
       while rest != 0 {
         guard output.pos < output.size else { return "the output is too long" }
         rest = ZSTD_compressStream2(
-          context, &output, &input, part == parts ? ZSTD_e_end : ZSTD_e_flush)
+          context, &output, &input, isLast ? ZSTD_e_end : ZSTD_e_flush)
         if ZSTD_isError(rest) != 0 { return String(cString: ZSTD_getErrorName(rest)) }
       }
     }

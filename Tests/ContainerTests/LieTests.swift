@@ -201,7 +201,7 @@ import Testing
     #expect(try text(at: 0, [0, 0, 0, 0]).contains("bytes after its content"))
     #expect(try text(at: 4, [1]).contains("reserved bytes"))
     #expect(try text(at: 16, huge).contains("declares 4294967295 frames, more than the index"))
-    for (offset, value) in [(9, 9), (11, 2), (12, 2), (13, 1), (14, 2), (15, 1)] as [(Int, UInt8)] {
+    for (offset, value) in [(9, 9), (11, 4), (12, 2), (13, 1), (14, 2), (15, 1)] as [(Int, UInt8)] {
       #expect(try text(at: offset, [value]).contains("a type, storage or flag"), "byte \(offset)")
     }
     #expect(try text(at: 10, [9]).contains("rank 9, expected at most 8"))
@@ -294,7 +294,27 @@ import Testing
         $0.append(
           "x", .float32, [25], stored: [bytes], decoded: [100], transform: .bytePlanes,
           compression: .none)
-      }.contains("byte planes where none can be"))
+      }.contains("planes where none can be"))
+  }
+
+  @Test func bitPlanesAreOfSignedBytesInEighths() throws {
+    let planes = try zstd(14)
+    func text(_ type: DataType, _ length: Int, _ transform: TensorEntry.Transform) throws -> String
+    {
+      try verdict {
+        $0.append(
+          "x", type, [length / type.byteWidth], stored: [planes], decoded: [length],
+          transform: transform)
+      }
+    }
+    #expect(try text(.int8, 16, .bitPlanes7) == "")
+    // 16 integers of 8 bits take 16 bytes, not 14.
+    #expect(try text(.int8, 16, .bitPlanes8).contains("declares another size, expected 16 bytes"))
+    #expect(try text(.int8, 24, .bitPlanes7).contains("declares another size, expected 21 bytes"))
+    #expect(try text(.int8, 15, .bitPlanes7).contains("a multiple of 8"))
+    #expect(try text(.uint8, 16, .bitPlanes7).contains("planes where none can be"))
+    #expect(try text(.float32, 16, .bitPlanes8).contains("planes where none can be"))
+    #expect(try text(.int8, 16, .bytePlanes).contains("planes where none can be"))
   }
 
   @Test func tensorsThatExplodeAreRefused() throws {
@@ -332,5 +352,5 @@ import Testing
 
 /// `bytes` as one zstd frame.
 private func compressed(_ bytes: UnsafeRawBufferPointer) throws -> [UInt8] {
-  try ZstdCompressor(level: 3).compress(bytes).withUnsafeBytes { Array($0) }
+  try ZstdCompressor(level: 3).compress(bytes, parts: [bytes.count]).withUnsafeBytes { Array($0) }
 }

@@ -58,7 +58,10 @@ import Testing
       }
       #expect(try checkpoint.quantizedMatrix(tensor.role).values == stored)
       let entry = try #require(file.entry(tensor.role))
-      #expect(entry.dataType == .int8 && entry.transform == .none && !entry.isExtra)
+      let planes: TensorEntry.Transform =
+        compression == .none || count % 8 != 0
+        ? .none : quantization.layers[tensor.role]?.weightBits == 7 ? .bitPlanes7 : .bitPlanes8
+      #expect(entry.dataType == .int8 && entry.transform == planes && !entry.isExtra)
       #expect(try file.tensor(tensor.role).dataType == .int8)
     }
   }

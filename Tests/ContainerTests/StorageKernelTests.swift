@@ -132,6 +132,45 @@ import Testing
     #expect(planes == [0x11, 0x21, 0x12, 0x22, 0x13, 0x23, 0x14, 0x24])
   }
 
+  @Test(arguments: [7, 8], [0, 8, 16, 24, 64, 120, 128, 136, 1000, 4096, 8200])
+  func bitPlanesMatchTheirReference(bits: Int, count: Int) {
+    var generator = Seeded(24)
+    let range: ClosedRange<Int8> = bits == 7 ? -64...63 : -128...127
+    // Both ends, and everything between.
+    let values = (0..<count).map {
+      $0 < 2
+        ? ($0 == 0 ? range.lowerBound : range.upperBound) : .random(in: range, using: &generator)
+    }
+    var planes = [UInt8](repeating: 0xA5, count: count * bits / 8 + 1)
+    declip_bits_split(values, &planes, count, bits)
+    #expect(planes.last == 0xA5)
+    var (joined, plain) = ([Int8](repeating: 99, count: count + 1), [Int8]())
+    plain = joined
+    declip_bits_join(planes, &joined, count, bits)
+    declip_bits_join_reference(planes, &plain, count, bits)
+    #expect(joined == plain)
+    #expect(joined.dropLast() == values[...])
+    #expect(joined.last == 99)
+  }
+
+  /// The lines of formats/declip.md.
+  @Test func bitPlanesHoldTheUpperBitsFirst() {
+    var planes = [UInt8](repeating: 0, count: 8)
+    declip_bits_split([-128, -1, 0, 127, 1, 2, 3, 100], &planes, 8, 8)
+    // 00000000 01111111 10000000 11111111 10000001 10000010 10000011 11100100
+    #expect(
+      planes == [
+        0b10_10_10_00, 0b11_10_11_01,  // values 0, 2, 4, 6, then 1, 3, 5, 7
+        0b00_00_00_00, 0b10_00_11_11, 0x10, 0x2F, 0x30, 0x4F,
+      ])
+    declip_bits_split([-64, -1, 0, 63, 1, 2, 3, 50], &planes, 8, 7)
+    // 0000000 0111111 1000000 1111111 1000001 1000010 1000011 1110010
+    #expect(
+      planes.dropLast() == [
+        0b10_10_10_00, 0b11_10_11_01, 0b1000_1010, 0x10, 0x2F, 0x30, 0x2F,
+      ])
+  }
+
   /// Values of the reference implementation (python-xxhash 4.1.0) for the bytes 0, 1, 2, ... modulo 251.
   @Test func checksumMatchesTheReferenceImplementation() {
     let expected: [(length: Int, seed: UInt64, hash: UInt64)] = [

@@ -46,6 +46,14 @@ void declip_planes_join(const void *planes, void *destination, size_t count, siz
 void declip_planes_join_reference(const void *planes, void *destination, size_t count,
                                   size_t width);
 
+// Splits `count` integers, a multiple of 8, of `bits` bits (7: -64 to 63, or 8) into the bit planes of
+// formats/declip.md, `bits * count / 8` bytes.
+void declip_bits_split(const int8_t *values, uint8_t *planes, size_t count, size_t bits);
+
+// Undoes declip_bits_split.
+void declip_bits_join(const uint8_t *planes, int8_t *values, size_t count, size_t bits);
+void declip_bits_join_reference(const uint8_t *planes, int8_t *values, size_t count, size_t bits);
+
 // XXH64 (xxHash specification 0.1.1, "XXH64 algorithm description") of `length` bytes.
 uint64_t declip_xxh64(const void *data, size_t length, uint64_t seed);
 
