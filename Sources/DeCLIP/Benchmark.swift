@@ -12,8 +12,20 @@ public struct Benchmark: Sendable {
     public let milliseconds: Double
     /// Floating-point operations of its matrix products in one run, two for a multiply-add.
     public let operations: Double
-    /// Those of them whose operands are integers of 7 bits.
-    public let narrowOperations: Double
+    /// What the int8 engine computes them with.
+    public let integers: IntegerOperations
+  }
+
+  /// Operations of integer products, two for a multiply-add.
+  public struct IntegerOperations: Sendable {
+    /// Those whose operands have 7 bits.
+    public var narrow = 0.0
+    /// All others. Rows in two bytes are multiplied twice.
+    public var other = 0.0
+
+    static func + (a: Self, b: Self) -> Self {
+      Self(narrow: a.narrow + b.narrow, other: a.other + b.other)
+    }
   }
 
   /// A part of attention.
@@ -24,8 +36,8 @@ public struct Benchmark: Sendable {
     public let milliseconds: Double
     /// Floating-point operations in one run, two for a multiply-add.
     public let operations: Double
-    /// Those of them whose operands are integers of 7 bits.
-    public let narrowOperations: Double
+    /// What the int8 engine computes them with.
+    public let integers: IntegerOperations
   }
 
   /// What many runs in a row changed.
@@ -116,20 +128,25 @@ public struct Benchmark: Sendable {
     tokens = engine.plan.rows
     arenaSize = engine.arenaSize
     var operations = [Double](repeating: 0, count: kinds.count)
-    var narrowOperations = operations
+    var integers = [IntegerOperations](repeating: .init(), count: kinds.count)
     for (index, step) in engine.plan.steps.enumerated() {
-      let count = 2 * Double(engine.plan.multiplyAdds(of: step))
-      operations[kindOfStep[index]] += count
+      let (kind, count) = (kindOfStep[index], 2 * Double(engine.plan.multiplyAdds(of: step)))
+      operations[kind] += count
       guard let engine = engine as? Int8Engine else { continue }
-      let slim = Self.slimOperations(engine, index)
-      narrowOperations[kindOfStep[index]] +=
-        engine.narrowShare(ofStep: index) * count + slim.scores + slim.values
+      if step.kind == .attention {
+        let parts = Self.attentionOperations(engine, index)
+        integers[kind] = integers[kind] + parts.scores + parts.values
+      } else {
+        let shares = engine.productShares(ofStep: index)
+        integers[kind].narrow += count * shares.narrow
+        integers[kind].other += count * shares.other
+      }
     }
     let used = Set(kindOfStep)
     let parts = kinds.indices.filter(used.contains).map { kind in
       Part(
         kind: kinds[kind], milliseconds: Self.median(times[kind].prefix(count)),
-        operations: operations[kind], narrowOperations: narrowOperations[kind])
+        operations: operations[kind], integers: integers[kind])
     }
     self.parts = parts
     if let engine = engine as? Int8Engine, count > 0,
@@ -162,27 +179,31 @@ public struct Benchmark: Sendable {
       try engine.timeAttention(pixels: pixels, runs: 3)
     }
     guard let times else { return nil }
-    let share = engine.plan.scoreShare
-    let slim = engine.plan.steps.indices.map { slimOperations(engine, $0) }
-    let (scores, values) = slim.reduce((0.0, 0.0)) { ($0.0 + $1.scores, $0.1 + $1.values) }
+    var (scores, values) = (IntegerOperations(), IntegerOperations())
+    for step in engine.plan.steps.indices {
+      let parts = attentionOperations(engine, step)
+      (scores, values) = (scores + parts.scores, values + parts.values)
+    }
     return [
-      ("packing", times.packing, 0, 0), ("scores", times.scores, share, scores),
-      ("softmax", times.softmax, 0, 0), ("values", times.values, 1 - share, values),
-    ].map { name, time, operations, narrow in
+      ("packing", times.packing, IntegerOperations()), ("scores", times.scores, scores),
+      ("softmax", times.softmax, IntegerOperations()), ("values", times.values, values),
+    ].map { name, time, integers in
       AttentionPart(
         name: name, milliseconds: whole.milliseconds * time / times.total,
-        operations: whole.operations * operations, narrowOperations: narrow)
+        operations: integers.narrow + integers.other, integers: integers)
     }
   }
 
-  /// Operations of a step of attention whose operands have 7 bits; such a step, an ordinary one, makes
-  /// as many for scores as for values.
-  private static func slimOperations(
+  /// The operations of a step of attention; none of any other step.
+  private static func attentionOperations(
     _ engine: Int8Engine, _ step: Int
-  ) -> (scores: Double, values: Double) {
-    let each = Double(engine.plan.multiplyAdds(of: engine.plan.steps[step]))
+  ) -> (scores: IntegerOperations, values: IntegerOperations) {
+    let count = engine.plan.attentionMultiplyAdds(of: engine.plan.steps[step])
     let isSlim = engine.isSlim(step: step)
-    return (isSlim.scores ? each : 0, isSlim.values ? each : 0)
+    func operations(_ count: Int, _ isSlim: Bool) -> IntegerOperations {
+      isSlim ? .init(narrow: 2 * Double(count)) : .init(other: 2 * Double(count))
+    }
+    return (operations(count.scores, isSlim.scores), operations(count.values, isSlim.values))
   }
 
   private static func median(_ values: ArraySlice<Double>) -> Double {

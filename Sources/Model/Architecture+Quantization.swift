@@ -12,7 +12,7 @@ extension TensorRole {
 }
 
 extension TensorRole {
-  /// Whether the weight's layer can read rows of 15 bits: sums of two products are what it gives,
+  /// Whether the weight's layer can read rows of 14 and 15 bits: sums of two products are what it gives,
   /// so that no nonlinearity may lie behind each.
   public var canReadWideRows: Bool {
     switch self {
@@ -77,10 +77,11 @@ extension Architecture {
         throw refuse("has weights of \(layer.weightBits) bits", "7 or 8")
       }
       if let bits = layer.input.bits, ![7, 8].contains(bits) {
-        guard role.canReadWideRows, layer.input == .perRow(bits: 15) else {
+        guard role.canReadWideRows, [14, 15].contains(bits), layer.input == .perRow(bits: bits)
+        else {
           throw refuse(
             "has inputs of \(bits) bits",
-            role.canReadWideRows ? "7 or 8, or 15 with a scale for each row" : "7 or 8")
+            role.canReadWideRows ? "7 or 8, or 14 or 15 with a scale for each row" : "7 or 8")
         }
       }
       if case .perTensor(let scale, let zeroPoint, let bits) = layer.input {

@@ -18,8 +18,7 @@ public struct Quantization: Hashable, Sendable {
 
   /// The integers that a block's attention multiplies, symmetric around zero.
   ///
-  /// A decoupled aggregation, the last block's in any mode but `vanilla`, has the wide ones whatever
-  /// is recorded.
+  /// A decoupled aggregation, the last block's in any mode but `vanilla`, has `decoupled` ones.
   public struct Attention: Hashable, Sendable {
     /// The bits of queries and keys, 7, 8 or 13; every row has a scale of its own.
     public var scoreBits: Int
@@ -39,6 +38,13 @@ public struct Quantization: Hashable, Sendable {
     public static let narrow = Attention(scoreBits: 8, valueBits: 8)
     /// Words.
     public static let wide = Attention(scoreBits: 13, valueBits: 12)
+
+    /// What a decoupled aggregation multiplies. One projection compared with itself has scores that
+    /// spread further than bytes tell apart; of the network's last aggregation nothing is given away
+    /// but for speed.
+    public var decoupled: Attention {
+      Attention(scoreBits: Self.wide.scoreBits, valueBits: valueBits == 7 ? 7 : Self.wide.valueBits)
+    }
   }
 
   /// One quantised linear layer.
@@ -60,8 +66,8 @@ public struct Quantization: Hashable, Sendable {
   public enum Input: Hashable, Sendable {
     /// Each row has a scale of its own, chosen at run time from its largest magnitude; 7 bits are
     /// 0...127 with zero point 64, 8 bits 0...255 with zero point 128. Layers of the vision tower
-    /// without a nonlinearity behind them, all but gate and up, can have 15 bits, 0...32767 with
-    /// zero point 16384, for a second product of bytes.
+    /// without a nonlinearity behind them, all but gate and up, can have 14 bits, 0...16383 with
+    /// zero point 8192, or 15, 0...32767 with zero point 16384, for a second product of bytes.
     case perRow(bits: Int)
     /// One scale and zero point for all rows: `value = (integer - zeroPoint) * scale`, integers of
     /// `bits` bits, values beyond them clamped.
@@ -70,7 +76,7 @@ public struct Quantization: Hashable, Sendable {
     /// choice for text towers.
     case float
 
-    /// 7, 8 or 15; nil for rows that stay float32.
+    /// 7, 8, 14 or 15; nil for rows that stay float32.
     public var bits: Int? {
       switch self {
       case .perRow(let bits), .perTensor(_, _, let bits): bits

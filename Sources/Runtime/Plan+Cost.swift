@@ -81,16 +81,11 @@ extension AttentionWeights {
 }
 
 extension Plan {
-  /// The share of attention's multiply-adds, over all steps, that makes scores.
-  public var scoreShare: Double {
-    var (scores, all) = (0, 0)
-    for step in steps {
-      guard case .attend(let weights, _) = step.operation else { continue }
-      let each = multiplyAdds(of: step) / (weights.products + weights.scoreProducts)
-      scores += each * weights.scoreProducts
-      all += each * (weights.products + weights.scoreProducts)
-    }
-    return all > 0 ? Double(scores) / Double(all) : 0
+  /// The multiply-adds of a step of attention, by what they make; zero for all other steps.
+  public func attentionMultiplyAdds(of step: Step) -> (scores: Int, values: Int) {
+    guard case .attend(let weights, _) = step.operation else { return (0, 0) }
+    let each = multiplyAdds(of: step) / (weights.products + weights.scoreProducts)
+    return (each * weights.scoreProducts, each * weights.products)
   }
 
   /// Multiplications followed by an addition that a vision step's matrix products need; zero for

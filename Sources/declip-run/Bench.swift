@@ -98,13 +98,13 @@ struct Bench: ParsableCommand {
     if peaks != nil { columns.append(("of peak", .right)) }
     var table = Table(columns)
     // Milliseconds at the peak.
-    func best(_ operations: Double, _ narrow: Double, isAttention: Bool) -> Double? {
+    func best(_ integers: Benchmark.IntegerOperations, isAttention: Bool) -> Double? {
       guard let peaks else { return nil }
       let peak = isAttention ? peaks.attention : peaks.products
-      return (narrow / peaks.narrowProducts + (operations - narrow) / peak) / 2 * 1e3
+      return (integers.narrow / peaks.narrowProducts + integers.other / peak) / 2 * 1e3
     }
     func best(_ part: Benchmark.Part) -> Double? {
-      best(part.operations, part.narrowOperations, isAttention: part.kind == .attention)
+      best(part.integers, isAttention: part.kind == .attention)
     }
     func rate(_ operations: Double, _ milliseconds: Double, of best: Double?) -> [String] {
       guard operations > 0 else { return Array(repeating: "", count: columns.count - 3) }
@@ -128,7 +128,7 @@ struct Bench: ParsableCommand {
           ]
             + rate(
               part.operations, part.milliseconds,
-              of: best(part.operations, part.narrowOperations, isAttention: true)))
+              of: best(part.integers, isAttention: true)))
       }
     }
     table.add(
@@ -141,13 +141,16 @@ struct Bench: ParsableCommand {
     var text =
       table.text
       + "\n\npeak: \(gigas(peaks.products)), the instructions of int8 products on registers"
-    if benchmark.parts.contains(where: { $0.narrowOperations > 0 }) {
+    if benchmark.parts.contains(where: { $0.integers.narrow > 0 }) {
       text += "; \(gigas(peaks.narrowProducts)) where both operands have 7 bits"
     }
     if peaks.attention != peaks.products {
       text += "; \(gigas(peaks.attention)) where attention has more"
     } else {
       text += " (16-bit integers, which attention has in the last block, take half that rate)"
+    }
+    if benchmark.parts.contains(where: { $0.integers.narrow + $0.integers.other > $0.operations }) {
+      text += "; rows in two bytes, multiplied twice, count twice of it"
     }
     if let rest = benchmark.rest {
       text +=

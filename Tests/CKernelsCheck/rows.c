@@ -31,12 +31,12 @@ static int whole(uint8_t upper, uint8_t lower, int wide) {
 
 // Whether bytes are more than `tolerance` apart, or anything is written beside them.
 static int differs(const declip_int8_kernels *set, kernel kernel, int tolerance) {
-    // The bytes and scales of both sides, and those of the lower bits where integers have 15.
+    // The bytes and scales of both sides, and those of the lower bits where integers have 14 or 15.
     static uint8_t bytes[2][2][MOST];
     static float scales[2][2][ROWS], scratch[2 * MOST];
     const declip_int8_rows *both[2] = {declip_int8_portable.rows, set->rows};
-    static const int32_t ranges[] = {127, 255, 32767};
-    const int32_t range = ranges[check_draw(3)];
+    static const int32_t ranges[] = {127, 255, 16383, 32767};
+    const int32_t range = ranges[check_draw(4)];
     const int wide = range > 255, dynamic = wide || check_draw(2);
     const size_t size = drawn.count * drawn.stride;
     memset(scales, 0, sizeof scales);

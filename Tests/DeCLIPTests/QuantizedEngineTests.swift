@@ -184,15 +184,15 @@ import Vision
     return (terms.reduce(0, +), terms.reduce(0) { $0 + abs($1) })
   }
 
-  /// All layers that can read rows of 15 bits do: what is left of the error is that of weights.
-  @Test func wideRowsOfAllLayersAreAsGoodAsFloats() throws {
+  /// All layers that can read wide rows do: what is left of the error is that of weights.
+  @Test(arguments: [14, 15]) func wideRowsOfAllLayersAreAsGoodAsFloats(bits: Int) throws {
     let (checkpoint, input) = try demo()
     func quantized(_ layerInput: Quantization.Input) throws -> Checkpoint {
       try checkpoint.quantized {
         isVision($0) && $0.canReadWideRows ? .init(weightBits: 8, input: layerInput) : nil
       }
     }
-    let (wide, exact) = (try quantized(.perRow(bits: 15)), try quantized(.float))
+    let (wide, exact) = (try quantized(.perRow(bits: bits)), try quantized(.float))
     var bytes = wide
     bytes.quantization?.layers = try #require(wide.quantization).layers.mapValues {
       .init(weightBits: $0.weightBits, input: .perRow(bits: 8))

@@ -262,7 +262,7 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
   private func compare(tolerance: Int, _ kernel: Kernel) {
     let sets = kernelSets()
     for columns in columns {
-      for range: Int32 in [127, 255, 32767] {
+      for range: Int32 in [127, 255, 16383, 32767] {
         for dynamic in range > 255 ? [true] : [false, true] {
           let expected = run(
             declip_int8_portable.rows.pointee, columns: columns, range: range, dynamic: dynamic,
@@ -316,10 +316,11 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
     }
   }
 
-  /// Integers of 15 bits are the values over the largest one's share, to a half of a step.
-  @Test func wideRowsAreWhatTheyWereToFifteenBits() {
+  /// Integers of 14 and 15 bits are the values over the largest one's share, to a half of a step.
+  @Test(arguments: [14, 15]) func wideRowsAreWhatTheyWere(bits: Int) {
     let input: [Float] = [-1, 1, 0, 0.5, -0.25, 1e-4, 0.333_333, -0.999_97]
-    let step: Float = 1 / 16383
+    let zeroPoint: Int32 = 1 << (bits - 1)
+    let (step, zero) = (1 / Float(zeroPoint - 1), UInt8(zeroPoint >> 7))
     for (name, ints) in kernelSets() {
       var (upper, lower) = ([UInt8](repeating: 0, count: 8), [UInt8](repeating: 0, count: 8))
       var scales: [Float] = [0, 0]
@@ -327,7 +328,8 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
         upper.withUnsafeMutableBufferPointer { upper in
           lower.withUnsafeMutableBufferPointer { lower in
             var quantizer = declip_int8_quantizer(
-              range: 32767, zero_point: 16384, inverse_scale: 0, row_scale: scales.baseAddress,
+              range: 2 * zeroPoint - 1, zero_point: zeroPoint, inverse_scale: 0,
+              row_scale: scales.baseAddress,
               output: upper.baseAddress, output_stride: 8, scratch: nil,
               low_output: lower.baseAddress, low_scale: scales.baseAddress.map { $0 + 1 })
             ints.rows.pointee.quantize(input, 8, 1, 8, &quantizer)
@@ -335,11 +337,13 @@ private func floats(_ count: Int, spread: Float, seed: UInt64) -> [Float] {
         }
       }
       #expect(scales == [128 * step, step], "\(name)")
-      #expect(upper[0] == 0 && lower[0] == 1 && upper[1] == 255 && lower[1] == 127, "\(name)")
-      #expect(upper[2] == 128 && lower[2] == 0, "\(name)")
+      #expect(
+        upper[0] == 0 && lower[0] == 1 && upper[1] == zero - 1 + zero && lower[1] == 127, "\(name)")
+      #expect(upper[2] == zero && lower[2] == 0, "\(name)")
       for (index, value) in input.enumerated() {
         // The sum of what both parts stand for, each with its own zero point.
-        let found = Float(Int(upper[index]) - 128) * scales[0] + Float(lower[index]) * scales[1]
+        let found =
+          (Float(upper[index]) - Float(zero)) * scales[0] + Float(lower[index]) * scales[1]
         #expect(abs(found - value) <= 0.501 * step, "\(name) \(value)")
       }
     }

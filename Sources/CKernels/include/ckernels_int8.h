@@ -88,8 +88,8 @@ typedef struct declip_int8_gemm {
 // Where quantised rows go. Values become zero_point + round(x / scale), rounded to nearest even and
 // clamped to 0..range; what is not a number becomes the zero point.
 typedef struct declip_int8_quantizer {
-    int32_t range;       // 127 or 255; 32767 with `low_output`
-    int32_t zero_point;  // 64, 128 or 16384 with scales per row
+    int32_t range;       // 127 or 255; 16383 or 32767 with `low_output`
+    int32_t zero_point;  // 64, 128, 8192 or 16384 with scales per row
     float inverse_scale; // 1 / scale; unused with scales per row
     // Not null: every row takes the scale (its largest magnitude) / (range / 2), stored here; 0 for
     // a row of zeros, infinite for a row that holds an infinite value.
@@ -97,9 +97,10 @@ typedef struct declip_int8_quantizer {
     uint8_t *output;
     size_t output_stride;
     float *scratch; // two rows of floats; unused by `quantize`
-    // Not null, which goes with scales per row: of integers of 15 bits `output` takes the upper 8,
-    // whose zero point is 128 and whose scale, in `row_scale`, is 128 times that of the row; here go
-    // the lower 7, whose zero point is 0, with as many bytes to a row, and the scale of the row.
+    // Not null, which goes with scales per row: of integers of 14 or 15 bits `output` takes all but
+    // the lower 7, whose zero point is 64 or 128 and whose scale, in `row_scale`, is 128 times that of
+    // the row; here go the lower 7, whose zero point is 0, with as many bytes to a row, and the scale
+    // of the row.
     uint8_t *low_output;
     float *low_scale;
 } declip_int8_quantizer;

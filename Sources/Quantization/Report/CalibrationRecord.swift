@@ -108,7 +108,7 @@ extension CalibrationRecord {
     public var name: String
     /// 7 or 8; absent where the layer stays in float.
     public var weightBits: Int?
-    /// 7, 8 or 15; absent where the layer stays in float, or only its weights are integers.
+    /// 7, 8, 14 or 15; absent where the layer stays in float, or only its weights are integers.
     public var inputBits: Int?
     /// Whether each row of the input has a scale of its own, chosen at run time.
     public var isPerRow: Bool

@@ -74,7 +74,8 @@ extension Calibrator {
     }
   }
 
-  /// Gives 7 bits to attention, and to inputs and weights, where the features stay within the bars.
+  /// Gives 7 bits to attention, of the last block's values only if that does not matter, and to inputs
+  /// and weights, where the features stay within the bars.
   func narrow(
     _ ladder: inout Ladder, _ quantizer: TowerQuantizer, _ objective: TowerObjective,
     _ measured: inout [InputGroup: Double]
@@ -83,21 +84,25 @@ extension Calibrator {
     let bars = QualityBars.fast
     recipe.slimsAttention = true
     try ladder.settle("+ 7 bits for attention", recipe, if: bars.hold)
+    if ladder.chosen?.recipe != recipe {
+      let blocks = quantizer.source.architecture.vision.transformer.layers
+      recipe.widen(.attention(AttentionPart(block: blocks - 1, kind: .values)))
+      try ladder.settle("+ 7 bits for attention but the last values", recipe, if: bars.hold)
+    }
     guard let start = ladder.chosen, bars.hold(for: start.damage) else { return }
     let search = SensitivitySearch(quantizer, objective)
     recipe = start.recipe
-    // Fewer bits of either alone make no product faster.
+    // Fewer bits of either alone make no product faster. Of inputs in two bytes, which the features
+    // needed, both bytes have 7 bits then.
     func narrow(_ recipe: inout Recipe, _ group: InputGroup) {
-      recipe.bits[group] = .init(weights: 7, inputs: 7)
+      recipe.bits[group] = .init(weights: 7, inputs: recipe.bits(of: group).inputs > 8 ? 14 : 7)
     }
     progress("finding layers for 7 bits")
-    // Bits that the features needed are not taken back.
-    let candidates = quantizer.groups.filter { recipe.bits(of: $0).inputs == 8 }
-    let losses = try search.sensitivities(recipe, candidates, cost: quantizer.cost, narrow)
+    let losses = try search.sensitivities(recipe, quantizer.groups, cost: quantizer.cost, narrow)
     for loss in losses { measured[loss.candidate] = loss.loss }
     recipe = try search.most(
       recipe, search.worthwhile(losses), narrow, while: bars.hold)
-    let count = recipe.bits.values.count { $0.inputs == 7 }
+    let count = recipe.bits.values.count { $0.weights == 7 }
     try ladder.settle("+ 7 bits for \(count) of \(quantizer.groups.count) groups of layers", recipe)
   }
 

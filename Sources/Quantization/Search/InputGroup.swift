@@ -43,7 +43,7 @@ extension InputGroup: CustomStringConvertible, Comparable {
 }
 
 extension InputGroup {
-  /// Whether the layers can read rows of 15 bits.
+  /// Whether the layers can read rows of 14 and 15 bits.
   var canBeWide: Bool { weights.allSatisfy(\.canReadWideRows) }
 }
 

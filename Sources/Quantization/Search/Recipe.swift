@@ -23,7 +23,7 @@ public struct Recipe: Hashable, Sendable {
   public struct Bits: Hashable, Sendable, Codable {
     /// Of weights, 7 or 8.
     public var weights: Int
-    /// Of inputs, 7 or 8, or 15 of groups that can have them (`InputGroup.canBeWide`).
+    /// Of inputs, 7 or 8, or 14 or 15 of groups that can have them (`InputGroup.canBeWide`).
     public var inputs: Int
 
     /// Makes widths.

@@ -154,9 +154,9 @@ private struct Binder {
         .init(
           products: try products(weights, step), rotates: isOrdinary && rotates,
           isDecoupled: !isOrdinary,
-          // Where one projection is compared with itself, scores spread further than bytes tell
-          // apart; of the network's last aggregation nothing is given away.
-          precision: isOrdinary ? self.weights.attention(ofBlock: step.block ?? 0) : .wide,
+          precision: isOrdinary
+            ? self.weights.attention(ofBlock: step.block ?? 0)
+            : self.weights.attention(ofBlock: step.block ?? 0).decoupled,
           value: try float.matrix(.value), target: try float.matrix(target), rows: step.rows))
     case .embedPatches:
       let layer = try weights.matrix(.patchEmbedding(.weight))

@@ -175,15 +175,16 @@ public final class Int8Engine: VisionEngine {
 }
 
 extension Int8Engine {
-  /// The share of a step's multiply-adds whose operands have 7 bits.
-  public func narrowShare(ofStep step: Int) -> Double {
-    var (narrow, all) = (0, 0)
+  /// The multiply-adds of a step's products for each that the plan asks for: those whose operands
+  /// have 7 bits, and all others. Rows in two bytes take two.
+  public func productShares(ofStep step: Int) -> (narrow: Double, other: Double) {
+    var (asked, narrow, other) = (0.0, 0.0, 0.0)
     for case .multiply(let product) in work[step].rowOperations?.0 ?? [] {
-      let weights = product.layer.outputs * product.layer.inputs
-      all += weights
-      if product.layer.range == DECLIP_INT8_U7S7 { narrow += weights }
+      let weights = Double(product.layer.outputs * product.layer.inputs)
+      if product.plane == .upper { asked += weights }
+      if product.layer.range == DECLIP_INT8_U7S7 { narrow += weights } else { other += weights }
     }
-    return all == 0 ? 0 : Double(narrow) / Double(all)
+    return asked == 0 ? (0, 1) : (narrow / asked, other / asked)
   }
 
   /// Whether a step of attention multiplies operands of 7 bits, for scores and for values.

@@ -3,7 +3,7 @@ import Model
 
 /// How rows of floats become unsigned bytes.
 struct RowQuantization: Hashable {
-  /// 7 or 8; 15 of rows that products read as two planes of bytes (`RowPlane`).
+  /// 7 or 8; 14 or 15 of rows that products read as two planes of bytes (`RowPlane`).
   let bits: Int
   /// The scale of all rows; nil where each has its own, chosen from its largest magnitude.
   let scale: Float?
@@ -46,10 +46,10 @@ struct RowQuantization: Hashable {
   }
 }
 
-/// The bytes of a quantised row, or of integers of 15 bits one of two parts: products take bytes, and
+/// The bytes of a quantised row, or of integers of 14 or 15 bits one of two parts: products take bytes, and
 /// the sum of both parts' products is that of the whole.
 enum RowPlane: CaseIterable {
-  /// All of an integer, or its upper 8 bits.
+  /// All of an integer, or its upper 7 or 8 bits.
   case upper
   /// The lower 7 bits.
   case lower
