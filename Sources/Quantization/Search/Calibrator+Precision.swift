@@ -92,18 +92,29 @@ extension Calibrator {
     guard let start = ladder.chosen, bars.hold(for: start.damage) else { return }
     let search = SensitivitySearch(quantizer, objective)
     recipe = start.recipe
-    // Fewer bits of either alone make no product faster. Of inputs in two bytes, which the features
-    // needed, both bytes have 7 bits then.
+    // Of inputs in two bytes, which the features needed, both bytes have 7 bits then.
+    func narrowInputs(_ recipe: inout Recipe, _ group: InputGroup) {
+      let old = recipe.bits(of: group)
+      recipe.bits[group] = .init(weights: old.weights, inputs: old.inputs > 8 ? 14 : 7)
+    }
     func narrow(_ recipe: inout Recipe, _ group: InputGroup) {
-      recipe.bits[group] = .init(weights: 7, inputs: recipe.bits(of: group).inputs > 8 ? 14 : 7)
+      narrowInputs(&recipe, group)
+      recipe.bits[group]?.weights = 7
     }
     progress("finding layers for 7 bits")
     let losses = try search.sensitivities(recipe, quantizer.groups, cost: quantizer.cost, narrow)
     for loss in losses { measured[loss.candidate] = loss.loss }
-    recipe = try search.most(
-      recipe, search.worthwhile(losses), narrow, while: bars.hold)
+    let ordered = search.worthwhile(losses)
+    recipe = try search.most(recipe, ordered, narrow, while: bars.hold)
     let count = recipe.bits.values.count { $0.weights == 7 }
     try ladder.settle("+ 7 bits for \(count) of \(quantizer.groups.count) groups of layers", recipe)
+    // With inputs of 7 bits alone AVX2 still widens half as often.
+    recipe = try search.most(
+      recipe, Array(ordered.dropFirst(count)), narrowInputs, while: bars.hold)
+    let others = recipe.bits.values.count { $0.weights == 8 && $0.inputs % 7 == 0 }
+    if others > 0 {
+      try ladder.settle("+ 7 bits for the inputs of \(others) more", recipe)
+    }
   }
 
   /// Leaves inputs in float, those first that gain most for their cost, until the smallest mean

@@ -160,7 +160,7 @@ struct Int8Layer: @unchecked Sendable {
     let scales = (memory + packedSize).assumingMemoryBound(to: Float.self)
     let sums = (memory + packedSize + aligned(4 * outputs)).assumingMemoryBound(to: Int32.self)
     for (index, scale) in matrix.scales.enumerated() { scales[index] = scale }
-    range// Of wide rows both bytes: those of 14 bits have 7 each.
+    range  // Of wide rows both bytes: those of 14 bits have 7 each.
     =
       switch (input.bits % 7 == 0, weightBits) {
       case (true, 7): DECLIP_INT8_U7S7
