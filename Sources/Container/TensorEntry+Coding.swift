@@ -65,7 +65,8 @@ extension TensorEntry {
     self.compression = compression
     isExtra = flags & TensorEntry.extraFlag != 0
     guard transform == .none || (compression == .zstd && transform.suits(dataType)) else {
-      throw DeclipError(.badData, "has planes where none can be", place: place)
+      let kind = transform.planeBits == nil ? "byte" : "bit"
+      throw DeclipError(.badData, "has \(kind) planes where none can be", place: place)
     }
     guard rank <= Layout.maximumRank else {
       throw DeclipError(

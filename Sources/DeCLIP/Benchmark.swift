@@ -23,6 +23,9 @@ public struct Benchmark: Sendable {
     /// All others. Rows in two bytes are multiplied twice.
     public var other = 0.0
 
+    /// All of them.
+    public var all: Double { narrow + other }
+
     static func + (a: Self, b: Self) -> Self {
       Self(narrow: a.narrow + b.narrow, other: a.other + b.other)
     }
@@ -34,10 +37,11 @@ public struct Benchmark: Sendable {
     public let name: String
     /// Milliseconds a run.
     public let milliseconds: Double
-    /// Floating-point operations in one run, two for a multiply-add.
-    public let operations: Double
-    /// What the int8 engine computes them with.
+    /// The operations of its products in one run.
     public let integers: IntegerOperations
+
+    /// Operations in one run, two for a multiply-add.
+    public var operations: Double { integers.all }
   }
 
   /// What many runs in a row changed.
@@ -190,7 +194,7 @@ public struct Benchmark: Sendable {
     ].map { name, time, integers in
       AttentionPart(
         name: name, milliseconds: whole.milliseconds * time / times.total,
-        operations: integers.narrow + integers.other, integers: integers)
+        integers: integers)
     }
   }
 

@@ -13,6 +13,11 @@ extension Architecture {
     if let text { list += text.tensors(embeddingSize: embeddingSize) }
     return list
   }
+
+  /// The extents of every tensor, outermost first.
+  public var shapes: [TensorRole: [Int]] {
+    Dictionary(uniqueKeysWithValues: tensors.map { ($0.role, $0.shape) })
+  }
 }
 
 extension VisionTower {

@@ -149,7 +149,7 @@ struct Bench: ParsableCommand {
     } else {
       text += " (16-bit integers, which attention has in the last block, take half that rate)"
     }
-    if benchmark.parts.contains(where: { $0.integers.narrow + $0.integers.other > $0.operations }) {
+    if benchmark.parts.contains(where: { $0.integers.all > $0.operations }) {
       text += "; rows in two bytes, multiplied twice, count twice of it"
     }
     if let rest = benchmark.rest {

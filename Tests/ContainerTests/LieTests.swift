@@ -294,7 +294,7 @@ import Testing
         $0.append(
           "x", .float32, [25], stored: [bytes], decoded: [100], transform: .bytePlanes,
           compression: .none)
-      }.contains("planes where none can be"))
+      }.contains("byte planes where none can be"))
   }
 
   @Test func bitPlanesAreOfSignedBytesInEighths() throws {
@@ -312,9 +312,9 @@ import Testing
     #expect(try text(.int8, 16, .bitPlanes8).contains("declares another size, expected 16 bytes"))
     #expect(try text(.int8, 24, .bitPlanes7).contains("declares another size, expected 21 bytes"))
     #expect(try text(.int8, 15, .bitPlanes7).contains("a multiple of 8"))
-    #expect(try text(.uint8, 16, .bitPlanes7).contains("planes where none can be"))
-    #expect(try text(.float32, 16, .bitPlanes8).contains("planes where none can be"))
-    #expect(try text(.int8, 16, .bytePlanes).contains("planes where none can be"))
+    #expect(try text(.uint8, 16, .bitPlanes7).contains("bit planes where none can be"))
+    #expect(try text(.float32, 16, .bitPlanes8).contains("bit planes where none can be"))
+    #expect(try text(.int8, 16, .bytePlanes).contains("byte planes where none can be"))
   }
 
   @Test func tensorsThatExplodeAreRefused() throws {

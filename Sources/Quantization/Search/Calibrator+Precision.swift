@@ -110,8 +110,8 @@ extension Calibrator {
     try ladder.settle("+ 7 bits for \(count) of \(quantizer.groups.count) groups of layers", recipe)
     // With inputs of 7 bits alone AVX2 still widens half as often.
     recipe = try search.most(
-      recipe, Array(ordered.dropFirst(count)), narrowInputs, while: bars.hold)
-    let others = recipe.bits.values.count { $0.weights == 8 && $0.inputs % 7 == 0 }
+      recipe, ordered.filter { recipe.bits(of: $0).weights == 8 }, narrowInputs, while: bars.hold)
+    let others = recipe.bits.values.count { $0.weights == 8 && [7, 14].contains($0.inputs) }
     if others > 0 {
       try ladder.settle("+ 7 bits for the inputs of \(others) more", recipe)
     }

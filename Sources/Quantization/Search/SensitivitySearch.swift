@@ -117,8 +117,7 @@ extension TowerQuantizer {
 
   /// The multiply-adds of a group's layers for one token: their weights.
   func cost(of group: InputGroup) -> Double {
-    let shapes = Dictionary(
-      uniqueKeysWithValues: source.architecture.tensors.map { ($0.role, $0.shape) })
+    let shapes = source.architecture.shapes
     return group.weights.reduce(0) {
       $0 + Double((shapes[$1] ?? []).reduce(1, *))
     }

@@ -146,6 +146,7 @@ private struct Binder {
       return .rows([], of: step.rows)
     case .attend(let weights, let target):
       let isOrdinary = weights == .ordinary
+      let precision = self.weights.attention(ofBlock: step.block ?? 0)
       ready = [:]
       defer {
         if isOrdinary { rotates = false }
@@ -154,9 +155,7 @@ private struct Binder {
         .init(
           products: try products(weights, step), rotates: isOrdinary && rotates,
           isDecoupled: !isOrdinary,
-          precision: isOrdinary
-            ? self.weights.attention(ofBlock: step.block ?? 0)
-            : self.weights.attention(ofBlock: step.block ?? 0).decoupled,
+          precision: isOrdinary ? precision : precision.decoupled,
           value: try float.matrix(.value), target: try float.matrix(target), rows: step.rows))
     case .embedPatches:
       let layer = try weights.matrix(.patchEmbedding(.weight))

@@ -176,7 +176,7 @@ public final class Int8Engine: VisionEngine {
 
 extension Int8Engine {
   /// The multiply-adds of a step's products for each that the plan asks for: those whose operands
-  /// have 7 bits, and all others. Rows in two bytes take two.
+  /// have 7 bits, and all others, those of steps in float among them. Rows in two bytes take two.
   public func productShares(ofStep step: Int) -> (narrow: Double, other: Double) {
     var (asked, narrow, other) = (0.0, 0.0, 0.0)
     for case .multiply(let product) in work[step].rowOperations?.0 ?? [] {

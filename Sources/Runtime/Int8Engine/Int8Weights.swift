@@ -36,8 +36,7 @@ public final class Int8Weights: Sendable {
     floats = try FloatWeights(
       source, roles: Set(plans.flatMap(\.roles)).subtracting(matrices), pool: pool)
 
-    let shapes = [TensorRole: [Int]](
-      uniqueKeysWithValues: source.architecture.tensors.map { ($0.role, $0.shape) })
+    let shapes = source.architecture.shapes
     var places: [(role: TensorRole, shape: [Int], offset: Int, count: Int)] = []
     var size = 0
     for role in matrices {
@@ -160,12 +159,11 @@ struct Int8Layer: @unchecked Sendable {
     let scales = (memory + packedSize).assumingMemoryBound(to: Float.self)
     let sums = (memory + packedSize + aligned(4 * outputs)).assumingMemoryBound(to: Int32.self)
     for (index, scale) in matrix.scales.enumerated() { scales[index] = scale }
-    range  // Of wide rows both bytes: those of 14 bits have 7 each.
-    =
-      switch (input.bits % 7 == 0, weightBits) {
-      case (true, 7): DECLIP_INT8_U7S7
-      case (true, _): DECLIP_INT8_U7S8
-      case (false, 7): DECLIP_INT8_U8S7
+    range =
+      switch (input.byteBits, weightBits) {
+      case (7, 7): DECLIP_INT8_U7S7
+      case (7, _): DECLIP_INT8_U7S8
+      case (_, 7): DECLIP_INT8_U8S7
       default:
         kernels.gemm.full_range_is_fast == 0 && matrix.keepsToPairLimit
           ? DECLIP_INT8_U8S8_PAIRED : DECLIP_INT8_U8S8

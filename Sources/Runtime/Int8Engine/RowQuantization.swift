@@ -16,6 +16,9 @@ struct RowQuantization: Hashable {
   /// Whether rows are two planes of bytes.
   var isWide: Bool { bits > 8 }
 
+  /// The bits of a row's bytes, 7 or 8; of two planes those of the upper one, as the lower has 7.
+  var byteBits: Int { isWide ? bits - RowPlane.lowerBits : bits }
+
   /// Each row by a scale of its own.
   init(bits: Int) {
     self.init(bits: bits, scale: nil, zeroPoint: 1 << (bits - 1))
@@ -46,8 +49,8 @@ struct RowQuantization: Hashable {
   }
 }
 
-/// The bytes of a quantised row, or of integers of 14 or 15 bits one of two parts: products take bytes, and
-/// the sum of both parts' products is that of the whole.
+/// The bytes of a quantised row, or of integers of 14 or 15 bits one of two parts: products take bytes,
+/// and the sum of both parts' products is that of the whole.
 enum RowPlane: CaseIterable {
   /// All of an integer, or its upper 7 or 8 bits.
   case upper

@@ -116,7 +116,18 @@ import Testing
       let quantization = fast.tower.layers
       let chosen = try #require(fast.record.ladder.first { $0.isChosen })
       let layers = quantization.layers.values.filter { $0.weightBits == 7 }
-      #expect(layers.allSatisfy { $0.input.bits == 7 || $0.input.bits == 14 })
+      func isNarrow(_ layer: Quantization.Layer) -> Bool {
+        layer.input.bits == 7 || layer.input.bits == 14
+      }
+      #expect(layers.allSatisfy(isNarrow))
+      // Inputs of 7 bits beside weights of 8 are those that a rung of its own says.
+      let inputsAlone = model.architecture.inputGroups.count { group in
+        quantization.layers[group.weights[0]].map { $0.weightBits == 8 && isNarrow($0) } ?? false
+      }
+      let rung = fast.record.ladder.first { $0.name.hasPrefix("+ 7 bits for the inputs") }
+      #expect(
+        rung?.name
+          == (inputsAlone == 0 ? nil : "+ 7 bits for the inputs of \(inputsAlone) more"))
       let isSlim = quantization.attention.contains { $0.scoreBits == 7 }
       if isSlim || !layers.isEmpty {
         #expect(chosen.cosine >= QualityBars.fast.cosine)
