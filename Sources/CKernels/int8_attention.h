@@ -10,10 +10,11 @@
 //   QUERY_OFFSET     what is added to a query's bytes (128 where the product wants them unsigned),
 //   word_terms, byte_terms, load_words, load_bytes, dot_words, dot_bytes
 //                    a broadcast group of terms, a vector of packed operands, sum + their products,
-//   power_of_2, nearest  optionally, with HAS_POWER_OF_2 and HAS_NEAREST, its own ways to them,
+//   powers, nearest  optionally, with HAS_POWER (functions.h) and HAS_NEAREST, its own ways to them,
 //   split_products   optionally, with HAS_SPLIT and SPLITS_WORDS, a way of its own to multiply slim
 //                    bytes, and words where it is 1, with the functions beside it below;
-// before it, it includes int8_attention_types.h.
+// before it, it includes int8_attention_types.h. Floats are the same bits whatever these are
+// (formats/numerics.md).
 //
 // ROWS queries pass over the keys chunk by chunk: the scores of a chunk, as floats, go into a
 // scratch row each, with the largest of each row kept in a register. Then a row's scores become
@@ -26,6 +27,8 @@
 // what their products take besides. Packed values: a scale and the mean for every channel, then
 // chunk by chunk [key group][channel][keys], the rest zeros; where products are split, before each
 // chunk for every panel of 16 channels what their sums have too much and what they take besides.
+
+#include "functions.h"
 
 enum {
     PANEL = 16,
@@ -56,8 +59,8 @@ INLINE void split_products(const operands kind, const size_t P, const char *rows
                            const size_t stride, const char *panels, size_t panel, size_t group,
                            size_t size, const char *extra, split_bounds bounds,
                            integers sums[ROWS][MOST]);
-// Makes slim weights of `count` scores as `weigh` does, zeros behind them up to a multiple of 16,
-// and adds them by lanes.
+// Makes slim weights of `count` scores as `weigh` does, with zeros behind them up to a multiple of
+// 16, and adds them by lanes.
 INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
                              char *weights);
 #else
@@ -118,40 +121,13 @@ typedef struct key_header {
     int32_t start[PANEL]; // undoes what is added to a query's bytes
 } key_header;
 
-INLINE vector choose(integers mask, vector a, vector b) {
-    return (vector)((mask & (integers)a) | (~mask & (integers)b));
-}
-
-INLINE vector larger(vector a, vector b) {
-    return choose(a > b, a, b);
-}
-
-INLINE float sum_of_lanes(vector v) {
-    MEET_ALL(ADD, v);
-    return v[0];
-}
-
-INLINE float largest_lane(vector v) {
-    MEET_ALL(larger, v);
-    return v[0];
-}
-
-#ifndef HAS_NEAREST
-// The nearest integers to magnitudes below 2^22, by adding 1.5 * 2^23.
-INLINE integers nearest(vector v) {
-    const vector magic = splat(12582912.0f);
-    return (integers)(v + magic) - (integers)magic;
-}
-
-#endif
 // Of rows that hold numbers alone, and whose inverse scale is one, nothing is to be clamped.
 INLINE integers quantized(vector v, float inverse, float limit, const int clamps) {
     v *= inverse;
     if (!clamps)
         return nearest(v);
     v = (vector)((integers)v & (v == v));
-    v = larger(v, splat(-limit));
-    return nearest(choose(v < limit, v, splat(limit)));
+    return nearest(smaller(larger(v, splat(-limit)), splat(limit)));
 }
 
 INLINE void quantize_words(const float *row, size_t size, float inverse, int32_t limit,
@@ -349,42 +325,31 @@ INLINE void score_rows(const operands kind, const query_block *queries, const ch
     }
 }
 
-#ifndef HAS_POWER_OF_2
-// 2^x, for x below -126 that of -126: x = n + r with |r| <= 1/2, n added to the exponent of 2^r.
-INLINE vector power_of_2(vector x) {
-    const vector magic = splat(12582912.0f);
-    x = larger(x, splat(-126.0f));
-    vector n = x + magic;
-    vector r = x - (n - magic);
-    vector p = power_of_fraction(r);
-    return (vector)((integers)p + (((integers)n - (integers)magic) << 23));
-}
-
-#endif
-
-#ifndef HAS_WEIGHING
-// How the scores of rows become weights: limit * 2^((score - peak) * factor).
+// What a row's weights are made of: limit * 2^((score - peak) * factor), by the function of the
+// limit.
 typedef struct weighing {
-    float peak[LANES], factor[LANES];
-    float limit;
+    float peak, factor;
+    int32_t limit;
 } weighing;
 
-INLINE weighing weighing_of(vector peak, vector factor, float limit) {
-    weighing rows = {.limit = limit};
-    store(rows.peak, peak);
-    store(rows.factor, factor);
-    return rows;
-}
-
-INLINE void weights_of(const weighing *rows, size_t row, const size_t count, const char *scores,
-                       integers *w) {
+// The limits' functions: `limit` may be one that the compiler does not know.
+INLINE void weights_of(const weighing *row, const int32_t limit, const size_t count,
+                       const char *scores, integers *w) {
+    vector x[4];
+    UNROLL for (size_t i = 0; i < count; i++) x[i] =
+        (load((const float *)scores + i * LANES) - row->peak) *
+        (limit == DECLIP_INT8_WEIGHT_SLIM ? row->factor * SLIM_STEPS : row->factor);
     UNROLL for (size_t i = 0; i < count; i++) {
-        vector score = load((const float *)scores + i * LANES);
-        w[i] = nearest(power_of_2((score - rows->peak[row]) * rows->factor[row]) * rows->limit);
+        if (limit == DECLIP_INT8_WEIGHT_SLIM) {
+            const integers e = nearest(larger(splat(-32768.0f), x[i]));
+            w[i] = slim_weight((e & (e < 0)) | ~(e < 0));
+        } else {
+            w[i] = nearest(
+                weight_power(x[i], (float)limit, limit == DECLIP_INT8_WEIGHT_NARROW));
+        }
     }
 }
 
-#endif
 // Writes LANES weights as bytes or words.
 INLINE void store_weights(char *place, integers w, const int as_bytes, size_t count) {
     if (as_bytes) {
@@ -398,21 +363,21 @@ INLINE void store_weights(char *place, integers w, const int as_bytes, size_t co
 
 // The weights of `count` scores, as bytes or words; `weights` may overlay `scores`. Returns their
 // sums by lanes.
-INLINE integers weigh(const weighing *rows, size_t row, const char *scores, size_t count,
-                      const int as_bytes, char *weights) {
+INLINE integers weigh_by(const weighing *row, const int32_t limit, const char *scores, size_t count,
+                         const int as_bytes, char *weights) {
     enum { GROUP = 4 };
     const size_t width = as_bytes ? 1 : 2;
     integers sums = {0}, w[GROUP];
     size_t i = 0;
     for (; i + GROUP * LANES <= count; i += GROUP * LANES) {
-        weights_of(rows, row, GROUP, scores + 4 * i, w);
+        weights_of(row, limit, GROUP, scores + 4 * i, w);
         UNROLL for (size_t j = 0; j < GROUP; j++) {
             store_weights(weights + width * (i + j * LANES), w[j], as_bytes, LANES);
             sums += w[j];
         }
     }
     for (; i + LANES <= count; i += LANES) {
-        weights_of(rows, row, 1, scores + 4 * i, w);
+        weights_of(row, limit, 1, scores + 4 * i, w);
         store_weights(weights + width * i, w[0], as_bytes, LANES);
         sums += w[0];
     }
@@ -420,7 +385,7 @@ INLINE integers weigh(const weighing *rows, size_t row, const char *scores, size
         float rest[LANES] = {0};
         int32_t lanes[LANES];
         memcpy(rest, scores + 4 * i, 4 * (count - i));
-        weights_of(rows, row, 1, (const char *)rest, w);
+        weights_of(row, limit, 1, (const char *)rest, w);
         memcpy(lanes, w, sizeof lanes);
         for (size_t j = count - i; j < LANES; j++)
             lanes[j] = 0;
@@ -431,14 +396,27 @@ INLINE integers weigh(const weighing *rows, size_t row, const char *scores, size
     return sums;
 }
 
+INLINE integers weigh(const weighing *row, const char *scores, size_t count, const int as_bytes,
+                      char *weights) {
+    switch (row->limit) {
+    case DECLIP_INT8_WEIGHT_SLIM:
+        return weigh_by(row, DECLIP_INT8_WEIGHT_SLIM, scores, count, as_bytes, weights);
+    case DECLIP_INT8_WEIGHT_NARROW:
+        return weigh_by(row, DECLIP_INT8_WEIGHT_NARROW, scores, count, as_bytes, weights);
+    default:
+        return weigh_by(row, DECLIP_INT8_WEIGHT_WIDE, scores, count, as_bytes, weights);
+    }
+}
+
+INLINE int32_t sum_of_integers(integers v) {
+    MEET_ALL(ADD, v);
+    return v[0];
+}
+
 TARGET static int32_t softmax_weights(const float *scores, size_t count, float peak, float factor,
                                       int32_t limit, int16_t *weights) {
-    const weighing rows = weighing_of(splat(peak), splat(factor * 1.44269504f), (float)limit);
-    integers sums = weigh(&rows, 0, (const char *)scores, count, 0, (char *)weights);
-    int32_t sum = 0;
-    for (size_t i = 0; i < LANES; i++)
-        sum += sums[i];
-    return sum;
+    const weighing row = {peak, factor * LOG2_E, limit};
+    return sum_of_integers(weigh(&row, (const char *)scores, count, 0, (char *)weights));
 }
 
 TARGET static void powers(const float *input, size_t count, float *output) {
@@ -701,7 +679,7 @@ INLINE void load_queries(const int16_t *queries, size_t stride, size_t rows, siz
 // What ROWS queries have gathered from the chunks so far.
 typedef struct gathering {
     float peak[LANES];   // the largest score of each row
-    vector totals[ROWS]; // of the weights, by lanes, relative to it
+    float totals[LANES]; // of the weights, relative to it
     _Alignas(64) float sums[ROWS * DECLIP_INT8_HEAD_LIMIT];
 } gathering;
 
@@ -742,7 +720,7 @@ INLINE void attend_rows(const declip_int8_head *head, const operands keys, const
     const size_t tokens = head->tokens, size = head->head_size;
     const size_t panel_size = key_panel_size(head->score_size, head->key_limit);
     const size_t chunk = chunk_of(head->value_limit), width = operand_size(weights);
-    const float weight_limit = (float)weight_limit_of(head->value_limit);
+    const int32_t weight_limit = weight_limit_of(head->value_limit);
     const float *value_scale = head->values, *mean = value_scale + size;
     const char *values = (const char *)(mean + size);
     query_block block;
@@ -757,10 +735,9 @@ INLINE void attend_rows(const declip_int8_head *head, const operands keys, const
                      &block);
         float factor[LANES] = {0}, peak[LANES];
         for (size_t r = 0; r < height; r++)
-            factor[r] = query_scale[row + r] * head->softmax_scale * 1.44269504f;
+            factor[r] = query_scale[row + r] * head->softmax_scale * LOG2_E;
         store(all.peak, splat(FAR_BELOW));
-        for (size_t r = 0; r < ROWS; r++)
-            all.totals[r] = splat(0);
+        store(all.totals, splat(0));
         memset(all.sums, 0, sizeof all.sums);
         for (size_t t = 0; t < tokens; t += chunk) {
             size_t count = tokens - t < chunk ? tokens - t : chunk, whole = padded(count);
@@ -773,28 +750,30 @@ INLINE void attend_rows(const declip_int8_head *head, const operands keys, const
             store(peak, splat(FAR_BELOW));
             UNROLL for (size_t r = 0; r < ROWS; r++) peak[r] = largest_lane(peaks[r]);
             chunk_factors factors = join_chunk(&all, peak, factor);
-            const weighing weighing = weighing_of(load(peak), load(factor), weight_limit);
+            float totals[LANES] = {0};
             for (size_t r = 0; r < height; r++) {
                 char *place = (char *)(scores + r * SCORE_STRIDE);
                 integers sums;
                 if (weights == SLIM) {
                     sums = slim_weights(place, count, peak[r], factor[r], place);
                 } else {
-                    sums = weigh(&weighing, r, place, count, weights == BYTES, place);
+                    const weighing how = {peak[r], factor[r], weight_limit};
+                    sums = weigh(&how, place, count, weights == BYTES, place);
                     memset(place + width * count, 0, width * (whole - count));
                 }
                 if (splits(weights))
                     factors.excess[r] = split_row(weights, place, whole * width, sums);
-                all.totals[r] = all.totals[r] * factors.old[r] +
-                                __builtin_convertvector(sums, vector) * factors.new[r];
+                totals[r] = (float)sum_of_integers(sums);
             }
+            store(all.totals, load(all.totals) * load(factors.old) +
+                                  load(totals) * load(factors.new));
             since = count_ticks(softmax_ticks, since);
             value_rows(weights, (const char *)scores, values + chunk_place(weights, chunk, t, size),
                        size, whole, &factors, all.sums);
             since = count_ticks(value_ticks, since);
         }
         for (size_t r = 0; r < height; r++) {
-            float inverse = 1 / sum_of_lanes(all.totals[r]);
+            const float inverse = 1 / all.totals[r];
             for (size_t c = 0; c < size; c += LANES)
                 store(output + (row + r) * output_stride + c,
                       load(all.sums + r * DECLIP_INT8_HEAD_LIMIT + c) *
@@ -847,6 +826,6 @@ TARGET static void attend(const declip_int8_head *head, const int16_t *queries, 
 }
 
 const declip_int8_attention TABLE = {
-    VALUE_BYTES,  rotate_quantize, keys_size,       pack_keys, values_size, pack_values,
-    scratch_size, attend,          softmax_weights, powers,    PROBE,
+    rotate_quantize, keys_size, pack_keys,       values_size, pack_values,
+    scratch_size,    attend,    softmax_weights, powers,      PROBE,
 };

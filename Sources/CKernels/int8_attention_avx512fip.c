@@ -7,6 +7,7 @@
 #include "int8_attention_512.h"
 
 #include "fast_inner_512.h"
+#include "functions.h"
 #include "pack_avx512.h"
 
 #define HAS_SPLIT 1
@@ -65,68 +66,53 @@ INLINE void split_panel(const operands kind, char *panel, size_t group, size_t s
     _mm512_storeu_si512(excess, columns);
 }
 
-// How the scores of a row become slim weights, 127 * 2^((score - peak) * factor), in 16-bit
-// integers: the exponent in steps of 2^-11, its fraction rounded to 64ths by a table. What that is
-// apart, 0.0054 of a weight at most, is less than what is lost when weights become integers.
-typedef struct slim_weighing {
-    __m512 steps, start;
-    __m512i low, high;
-} slim_weighing;
-
-INLINE slim_weighing slim_weighing_of(float peak, float factor) {
-    enum { STEPS = 2048, FRACTIONS = 64 };
-    // 127 * 2^8 * 2^(-i / 64)
-    static const _Alignas(64) int16_t table[FRACTIONS] = {
-        32512, 32162, 31815, 31473, 31134, 30798, 30466, 30138, 29814, 29492, 29175, 28861, 28550,
-        28242, 27938, 27637, 27339, 27045, 26753, 26465, 26180, 25898, 25619, 25343, 25070, 24800,
-        24533, 24269, 24007, 23749, 23493, 23240, 22989, 22742, 22497, 22255, 22015, 21778, 21543,
-        21311, 21081, 20854, 20630, 20407, 20188, 19970, 19755, 19542, 19332, 19124, 18918, 18714,
-        18512, 18313, 18115, 17920, 17727, 17536, 17347, 17161, 16976, 16793, 16612, 16433};
-    return (slim_weighing){
-        .steps = _mm512_set1_ps(-factor * STEPS),
-        .start = _mm512_set1_ps(peak * factor * STEPS + STEPS / FRACTIONS / 2),
-        .low = _mm512_load_si512(table),
-        .high = _mm512_load_si512(table + 32),
-    };
-}
-
-// The weights of 64 scores, or of the first `count`, with zeros behind them.
-INLINE __m512i weights_of_64(const slim_weighing *row, const float *scores, const int all,
+// The slim weights of 64 scores, or of the first `count`, with zeros behind them.
+INLINE __m512i weights_of_64(const float *scores, __m512 peak, __m512 steps, const int all,
                              size_t count) {
+    // 2^(8 + n) by the lowest bits of n, which is -1 to -16; the upper byte of a word takes the 0
+    // of the lowest.
+    const __m512i whole_powers = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128));
     __m512i exponents[4], powers[2];
     UNROLL for (size_t j = 0; j < 4; j++) {
         const size_t left = count > j * LANES ? count - j * LANES : 0;
         const __mmask16 keys =
             all || left >= LANES ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1);
         const __m512 score = _mm512_maskz_loadu_ps(keys, scores + j * LANES);
-        // Where there is no key the exponent is the largest, and the weight 0.
-        exponents[j] = _mm512_mask_cvtps_epi32(_mm512_set1_epi32(INT32_MAX), keys,
-                                               _mm512_fmadd_ps(score, row->steps, row->start));
+        // What is too far below 0, or no number, becomes the lowest integer, as where there is no
+        // key.
+        exponents[j] = _mm512_mask_cvtps_epi32(_mm512_set1_epi32(INT32_MIN), keys,
+                                               _mm512_mul_ps(_mm512_sub_ps(score, peak), steps));
     }
     UNROLL for (size_t j = 0; j < 2; j++) {
-        const __m512i e = _mm512_packs_epi32(exponents[2 * j], exponents[2 * j + 1]);
-        const __m512i power =
-            _mm512_permutex2var_epi16(row->low, _mm512_srli_epi16(e, 5), row->high);
-        const __m512i shifted = _mm512_srlv_epi16(power, _mm512_srli_epi16(e, 11));
-        // (shifted + 128) >> 8
-        powers[j] = _mm512_mulhrs_epi16(shifted, _mm512_set1_epi16(128));
+        const __m512i e =
+            _mm512_min_epi16(_mm512_packs_epi32(exponents[2 * j], exponents[2 * j + 1]),
+                             _mm512_set1_epi16(-1));
+        const __m512i fraction = _mm512_slli_epi16(e, 5);
+        __m512i power = _mm512_mulhi_epu16(fraction, _mm512_set1_epi16(SLIM_POWER));
+        power = _mm512_add_epi16(power, _mm512_set1_epi16(SLIM_SLOPE));
+        power = _mm512_mulhi_epu16(fraction, power);
+        power = _mm512_add_epi16(power, _mm512_set1_epi16(SLIM_ONE));
+        powers[j] = _mm512_mulhrs_epi16(
+            power, _mm512_shuffle_epi8(whole_powers, _mm512_srli_epi16(e, 11)));
     }
     return in_order(_mm512_packus_epi16(powers[0], powers[1]));
 }
 
 INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
                              char *weights) {
-    const slim_weighing row = slim_weighing_of(peak, factor);
+    const __m512 peaks = _mm512_set1_ps(peak), steps = _mm512_set1_ps(factor * SLIM_STEPS);
+    const float *place = (const float *)scores;
     const __m512i ones = _mm512_set1_epi8(1);
     __m512i sums = _mm512_setzero_si512();
     size_t i = 0;
     for (; i + 64 <= count; i += 64) {
-        const __m512i w = weights_of_64(&row, (const float *)scores + i, 1, 64);
+        const __m512i w = weights_of_64(place + i, peaks, steps, 1, 64);
         _mm512_storeu_si512(weights + i, w);
         sums = _mm512_dpbusd_epi32(sums, w, ones);
     }
     if (i < count) {
-        const __m512i w = weights_of_64(&row, (const float *)scores + i, 0, count - i);
+        const __m512i w = weights_of_64(place + i, peaks, steps, 0, count - i);
         _mm512_storeu_si512(weights + i, w);
         sums = _mm512_dpbusd_epi32(sums, w, ones);
     }

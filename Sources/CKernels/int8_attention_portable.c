@@ -1,11 +1,13 @@
-// The reference of int8 attention: a query at a time, wide sums, libm's exponential.
+// The reference of int8 attention: a query at a time, one key after the other, wide sums.
 #include "ckernels_float.h"
 #include "int8_attention_limits.h"
 #include "int8_tables.h"
+#include "scalars.h"
 
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
+#include "functions.h"
+
+// The score that any is larger than.
+#define FAR_BELOW (-1e30f)
 
 static float scale_of(float peak, float limit, float *inverse) {
     *inverse = peak > 0 ? limit / peak : 0;
@@ -79,14 +81,35 @@ static void pack_values(const float *values, size_t stride, size_t tokens, size_
     }
 }
 
+// The weight of a score, by the function of the limit.
+static int32_t weight_of(float score, float peak, float factor, int32_t limit) {
+    if (limit == DECLIP_INT8_WEIGHT_SLIM) {
+        const int32_t e = nearest(larger(-32768.0f, (score - peak) * (factor * SLIM_STEPS)));
+        return slim_weight(e < 0 ? e : -1);
+    }
+    return nearest(weight_power((score - peak) * factor, (float)limit,
+                                limit == DECLIP_INT8_WEIGHT_NARROW));
+}
+
+// The same for a row, with a factor of a power of 2; returns their sum.
+static int32_t weigh(const float *scores, size_t count, float peak, float factor, int32_t limit,
+                     int16_t *weights) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        weights[i] = (int16_t)weight_of(scores[i], peak, factor, limit);
+        sum += weights[i];
+    }
+    return sum;
+}
+
 static int32_t softmax_weights(const float *scores, size_t count, float peak, float factor,
                                int32_t limit, int16_t *weights) {
     int32_t sum = 0;
     for (size_t i = 0; i < count; i++) {
+        // The weights may overlay the scores.
         float score;
         memcpy(&score, (const char *)scores + i * sizeof score, sizeof score);
-        double power = exp((double)(score - peak) * factor);
-        int16_t weight = power >= 0 ? (int16_t)rint(limit * power) : 0;
+        const int16_t weight = (int16_t)weight_of(score, peak, factor * LOG2_E, limit);
         memcpy((char *)weights + i * sizeof weight, &weight, sizeof weight);
         sum += weight;
     }
@@ -94,7 +117,8 @@ static int32_t softmax_weights(const float *scores, size_t count, float peak, fl
 }
 
 static size_t scratch_size(size_t tokens) {
-    return tokens * (sizeof(float) + sizeof(int16_t));
+    (void)tokens;
+    return DECLIP_INT8_CHUNK_NARROW * (sizeof(float) + sizeof(int16_t));
 }
 
 static void attend(const declip_int8_head *head, const int16_t *queries, size_t query_stride,
@@ -107,45 +131,47 @@ static void attend(const declip_int8_head *head, const int16_t *queries, size_t 
     const int16_t *keys = (const int16_t *)(key_scale + tokens);
     const int16_t *values = (const int16_t *)(mean + size);
     float *scores = scratch;
-    int16_t *weights = (int16_t *)(scores + tokens);
+    int16_t *weights = (int16_t *)(scores + DECLIP_INT8_CHUNK_NARROW);
     for (size_t r = 0; r < rows; r++, queries += query_stride, output += output_stride) {
-        const float factor = query_scale[r] * head->softmax_scale;
-        float highest = -INFINITY;
-        for (size_t t = 0; t < tokens; t++) {
-            int32_t sum = 0;
-            for (size_t c = 0; c < score_size; c++)
-                sum += queries[c] * keys[t * score_size + c];
-            scores[t] = (float)sum * key_scale[t];
-            highest = fmaxf(highest, scores[t]);
-        }
-        double total = 0, sums[DECLIP_INT8_HEAD_LIMIT] = {0};
+        const float factor = query_scale[r] * head->softmax_scale * LOG2_E;
+        // What all chunks so far add up to, relative to their highest score.
+        float highest = FAR_BELOW, total = 0, sums[DECLIP_INT8_HEAD_LIMIT] = {0};
         for (size_t start = 0; start < tokens; start += chunk) {
-            size_t count = tokens - start < chunk ? tokens - start : chunk;
-            float peak = -INFINITY;
-            for (size_t t = start; t < start + count; t++)
-                peak = fmaxf(peak, scores[t]);
-            double share = exp((double)(peak - highest) * factor);
-            total +=
-                share * softmax_weights(scores + start, count, peak, factor, weight_limit, weights);
+            const size_t count = tokens - start < chunk ? tokens - start : chunk;
+            float peak = FAR_BELOW;
+            for (size_t t = 0; t < count; t++) {
+                const int16_t *key = keys + (start + t) * score_size;
+                int32_t sum = 0;
+                for (size_t c = 0; c < score_size; c++)
+                    sum += queries[c] * key[c];
+                scores[t] = (float)sum * key_scale[start + t] + 0.0f;
+                peak = larger(scores[t], peak);
+            }
+            const float before = highest;
+            highest = larger(peak, highest);
+            const float old = power_of_2((before - highest) * factor);
+            const float new = power_of_2((peak - highest) * factor);
+            const int32_t weight = weigh(scores, count, peak, factor, weight_limit, weights);
+            total = total * old + (float)weight * new;
             for (size_t c = 0; c < size; c++) {
-                int64_t sum = 0;
+                int32_t sum = 0;
                 for (size_t t = 0; t < count; t++)
                     sum += weights[t] * values[(start + t) * size + c];
-                sums[c] += share * (double)sum;
+                sums[c] = sums[c] * old + (float)sum * new;
             }
         }
+        const float inverse = 1 / total;
         for (size_t c = 0; c < size; c++)
-            output[c] = (float)(sums[c] * value_scale[c] / total) + mean[c];
+            output[c] = sums[c] * (value_scale[c] * inverse) + mean[c];
     }
 }
 
 static void powers(const float *input, size_t count, float *output) {
     for (size_t i = 0; i < count; i++)
-        output[i] = exp2f(input[i]);
+        output[i] = power_of_2(input[i]);
 }
 
 const declip_int8_attention declip_int8_attention_portable = {
-    0,           rotate_quantize, keys_size, pack_keys,       values_size,
-    pack_values, scratch_size,    attend,    softmax_weights, powers,
-    NULL,
+    rotate_quantize, keys_size, pack_keys,       values_size, pack_values,
+    scratch_size,    attend,    softmax_weights, powers,      NULL,
 };

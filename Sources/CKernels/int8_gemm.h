@@ -15,6 +15,7 @@
 // registers, or in memory of the tile's own, from the first term to the epilogue.
 #include "ckernels_float.h"
 #include "ckernels_int8.h"
+#include "rounding.h"
 
 #include <string.h>
 

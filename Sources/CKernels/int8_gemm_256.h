@@ -38,7 +38,7 @@ INLINE void finish(const size_t R, __m256i sums[TILE_ROWS][2], const tile_output
             __m256 row = _mm256_set1_ps(out->row_scale ? out->row_scale[r] : out->tensor_scale);
             float *place = out->floats + r * out->stride + 8 * h;
             __m256 v = _mm256_cvtepi32_ps(sums[r][h]);
-            v = _mm256_fmadd_ps(v, _mm256_mul_ps(row, scale), bias);
+            v = _mm256_add_ps(_mm256_mul_ps(v, _mm256_mul_ps(row, scale)), bias);
             if (out->accumulate)
                 v = _mm256_add_ps(v, _mm256_loadu_ps(place));
             _mm256_storeu_ps(place, v);

@@ -51,7 +51,7 @@ INLINE void finish(const size_t R, const size_t P, __m512i sums[TILE_ROWS][TILE_
         UNROLL for (size_t p = 0; p < P; p++) {
             float *place = out->floats + r * out->stride + p * PANEL;
             __m512 v = _mm512_cvtepi32_ps(sums[r][p]);
-            v = _mm512_fmadd_ps(v, _mm512_mul_ps(row, scale[p]), bias[p]);
+            v = _mm512_add_ps(_mm512_mul_ps(v, _mm512_mul_ps(row, scale[p])), bias[p]);
             if (out->accumulate)
                 v = _mm512_add_ps(v, _mm512_loadu_ps(place));
             _mm512_storeu_ps(place, v);

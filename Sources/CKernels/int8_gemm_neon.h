@@ -41,7 +41,7 @@ INLINE void finish(const size_t R, int32x4_t sums[TILE_ROWS][4], const tile_outp
             float row = out->row_scale ? out->row_scale[r] : out->tensor_scale;
             float *place = out->floats + r * out->stride + 4 * j;
             float32x4_t v = vcvtq_f32_s32(vsubq_s32(sums[r][j], shift));
-            v = vfmaq_f32(bias, v, vmulq_n_f32(scale, row));
+            v = vaddq_f32(vmulq_f32(v, vmulq_n_f32(scale, row)), bias);
             if (out->accumulate) v = vaddq_f32(v, vld1q_f32(place));
             vst1q_f32(place, v);
         }

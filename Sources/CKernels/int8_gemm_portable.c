@@ -2,6 +2,7 @@
 // that the other variants take.
 #include "ckernels_float.h"
 #include "int8_tables.h"
+#include "rounding.h"
 
 #include <string.h>
 
@@ -76,7 +77,7 @@ static void u8s8_f32(const uint8_t *a, size_t a_stride, const int8_t *packed, si
         for (size_t c = first_panel * PANEL; c < last_column(n, first_panel, panels); c++) {
             int32_t sum = sum_of(a, packed, c, k) - e.zero_point * e.column_sum[c];
             float value = (float)sum * (row_scale * e.column_scale[c]);
-            if (e.bias) value += e.bias[c];
+            value += e.bias ? e.bias[c] : 0;
             output[c] = result_of(e.result, output[c], value);
         }
     }

@@ -6,33 +6,12 @@
 // A normalised row goes to the scratch, and from there it is quantised.
 #include "ckernels_float.h"
 #include "int8_tables.h"
+#include "vectors.h"
 
-#include <string.h>
-
-typedef float vector __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-typedef int32_t integers __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-typedef uint8_t bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
-
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define INLINE static inline __attribute__((always_inline)) TARGET
+#include "layer_norm.h"
+#include "peaks.h"
 
 typedef declip_int8_quantizer quantizer;
-
-INLINE vector load(const float *p) {
-    vector v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-INLINE vector splat(float x) {
-    return x - (vector){0};
-}
-
-INLINE vector choose(integers mask, vector a, vector b) {
-    return (vector)((mask & (integers)a) | (~mask & (integers)b));
-}
-
-#include "peaks.h"
 
 // The largest magnitude. Four peaks side by side, as one would wait for itself.
 INLINE int32_t peak_of_row(const float *row, size_t columns) {
@@ -51,14 +30,6 @@ INLINE int32_t peak_of_row(const float *row, size_t columns) {
     return largest_bits(
         larger_bits(larger_bits(peaks[0], peaks[1]), larger_bits(peaks[2], peaks[3])));
 }
-
-#ifndef HAS_NEAREST
-// The nearest integers to magnitudes below 2^22, by adding 1.5 * 2^23.
-INLINE integers nearest(vector v) {
-    const vector magic = splat(12582912.0f);
-    return (integers)(v + magic) - (integers)magic;
-}
-#endif
 
 // What values are multiplied by and clamped to, and what is added.
 typedef struct steps {
@@ -158,89 +129,51 @@ TARGET static void quantize(const float *input, size_t stride, size_t rows, size
     }
 }
 
-INLINE vector load_part(const float *p, size_t count, float fill) {
-    vector v = splat(fill);
-    memcpy(&v, p, count * sizeof(float));
-    return v;
-}
-
-INLINE float sum_of_lanes(vector v) {
-    MEET_ALL(ADD, v);
-    return v[0];
-}
-
-// The sums of R rows, or of the squares of their distances from `mean`. Two sums side by side for
-// each, as one would wait for itself.
-INLINE void sum_rows(const size_t R, const float *input, size_t stride, size_t columns,
-                     const float *mean, const int squared, float *result) {
-    vector sums[2][2];
-    UNROLL for (size_t r = 0; r < R; r++) sums[r][0] = sums[r][1] = splat(0);
-    size_t c = 0;
-    for (; c + 2 * LANES <= columns; c += 2 * LANES) {
-        UNROLL for (size_t r = 0; r < R; r++) {
-            UNROLL for (size_t i = 0; i < 2; i++) {
-                vector v = load(input + r * stride + c + i * LANES) - mean[r];
-                sums[r][i] = squared ? sums[r][i] + v * v : sums[r][i] + v;
-            }
-        }
-    }
-    for (; c < columns; c += LANES) {
-        const size_t count = columns - c < LANES ? columns - c : LANES;
-        UNROLL for (size_t r = 0; r < R; r++) {
-            vector v = load_part(input + r * stride + c, count, mean[r]) - mean[r];
-            sums[r][0] = squared ? sums[r][0] + v * v : sums[r][0] + v;
-        }
-    }
-    UNROLL for (size_t r = 0; r < R; r++) result[r] = sum_of_lanes(sums[r][0] + sums[r][1]);
-}
-
-// The normalised rows go to the scratch; two are done side by side, as one would wait for its sums.
+// The normalised rows go to the scratch.
 INLINE void normalize_rows(const size_t R, const float *input, size_t stride, const float *gain,
                            const float *bias, float epsilon, size_t columns, float *output,
                            int32_t *peak) {
-    float mean[2] = {0}, scale[2];
-    sum_rows(R, input, stride, columns, mean, 0, mean);
-    UNROLL for (size_t r = 0; r < R; r++) mean[r] /= (float)columns;
-    sum_rows(R, input, stride, columns, mean, 1, scale);
-    integers peaks[2];
-    UNROLL for (size_t r = 0; r < R; r++) {
-        scale[r] = 1 / sqrtf(scale[r] / (float)columns + epsilon);
-        peaks[r] = (integers){0};
-    }
+    float mean[NORM_ROWS], scale[NORM_ROWS];
+    measure_rows(R, input, stride, epsilon, columns, mean, scale);
+    integers peaks[NORM_ROWS];
+    UNROLL for (size_t r = 0; r < R; r++) peaks[r] = (integers){0};
     const size_t whole = columns - columns % LANES, rest = columns - whole;
     for (size_t c = 0; c < whole; c += LANES) {
         const vector g = load(gain + c), b = load(bias + c);
         UNROLL for (size_t r = 0; r < R; r++) {
-            vector v = (load(input + r * stride + c) - mean[r]) * scale[r] * g + b;
+            const vector v = normalized(load(input + r * stride + c), mean[r], scale[r], g, b);
             peaks[r] = larger_bits(magnitude_bits(v), peaks[r]);
-            memcpy(output + r * columns + c, &v, sizeof v);
+            store(output + r * columns + c, v);
         }
     }
     UNROLL for (size_t r = 0; rest && r < R; r++) {
-        vector v = (load_part(input + r * stride + whole, rest, mean[r]) - mean[r]) * scale[r];
-        v = v * load_part(gain + whole, rest, 0) + load_part(bias + whole, rest, 0);
+        const vector v = normalized(load_part(input + r * stride + whole, rest, mean[r]), mean[r],
+                                    scale[r], load_part(gain + whole, rest, 0),
+                                    load_part(bias + whole, rest, 0));
         peaks[r] = larger_bits(magnitude_bits(v), peaks[r]);
-        memcpy(output + r * columns + whole, &v, rest * sizeof(float));
+        store_part(output + r * columns + whole, v, rest);
     }
     UNROLL for (size_t r = 0; r < R; r++) peak[r] = largest_bits(peaks[r]);
+}
+
+// Normalises R rows and quantises them.
+INLINE void quantize_normalized(const size_t R, const float *input, size_t stride,
+                                const float *gain, const float *bias, float epsilon,
+                                size_t columns, size_t row, const quantizer *q) {
+    int32_t peak[NORM_ROWS];
+    normalize_rows(R, input + row * stride, stride, gain, bias, epsilon, columns, q->scratch, peak);
+    UNROLL for (size_t r = 0; r < R; r++)
+        quantize_row(q->scratch + r * columns, columns, row + r, peak[r], q);
 }
 
 TARGET static void layer_norm_quantize(const float *input, size_t stride, const float *gain,
                                        const float *bias, float epsilon, size_t rows,
                                        size_t columns, const quantizer *q) {
-    int32_t peak[2];
     size_t r = 0;
-    for (; r + 2 <= rows; r += 2) {
-        normalize_rows(2, input + r * stride, stride, gain, bias, epsilon, columns, q->scratch,
-                       peak);
-        quantize_row(q->scratch, columns, r, peak[0], q);
-        quantize_row(q->scratch + columns, columns, r + 1, peak[1], q);
-    }
-    if (r < rows) {
-        normalize_rows(1, input + r * stride, stride, gain, bias, epsilon, columns, q->scratch,
-                       peak);
-        quantize_row(q->scratch, columns, r, peak[0], q);
-    }
+    for (; r + NORM_ROWS <= rows; r += NORM_ROWS)
+        quantize_normalized(NORM_ROWS, input, stride, gain, bias, epsilon, columns, r, q);
+    for (; r < rows; r++)
+        quantize_normalized(1, input, stride, gain, bias, epsilon, columns, r, q);
 }
 
 const declip_int8_rows TABLE = {quantize, layer_norm_quantize};

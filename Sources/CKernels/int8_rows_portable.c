@@ -1,5 +1,6 @@
-// The reference of every quantising kernel: libm's rounding on plain loops.
+// The reference of every quantising kernel, on plain loops.
 #include "ckernels_float.h"
+#include "rounding.h"
 #include "int8_tables.h"
 
 #include <math.h>

@@ -1,4 +1,3 @@
-import Glibc
 import Model
 
 /// Position tables for grids other than the trained one, and rotary tables.
@@ -52,8 +51,9 @@ enum Positions {
     _ rotary: RotaryPositions, grid: Grid, headSize: Int
   ) -> (cosine: [Float], sine: [Float]) {
     let quarter = headSize / 4
+    let logarithm = ExactMath.log(Double(rotary.theta))
     let frequencies = (0..<quarter).map {
-      pow(Double(rotary.theta), -2 * Double($0) / Double(headSize / 2))
+      ExactMath.exp(logarithm * -2 * Double($0) / Double(headSize / 2))
     }
     var cosine: [Float] = []
     var sine: [Float] = []
@@ -64,8 +64,9 @@ enum Positions {
         let y = Double(rotary.extent) * Double(row) / Double(grid.rows)
         let x = Double(rotary.extent) * Double(column) / Double(grid.columns)
         for angle in frequencies.map({ $0 * y }) + frequencies.map({ $0 * x }) {
-          cosine.append(Float(cos(angle)))
-          sine.append(Float(sin(angle)))
+          let values = ExactMath.cosineAndSine(angle)
+          cosine.append(Float(values.cosine))
+          sine.append(Float(values.sine))
         }
       }
     }

@@ -1,4 +1,4 @@
-// Checks the int8 kernels of every instruction set that the processor runs; see run.sh.
+// Checks the kernels of every instruction set that the processor runs; see run.sh.
 #include "ckernels_check.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ int main(int count, char **arguments) {
     // The first is the portable one.
     while ((set = declip_kernels_available(found)))
         if (found++)
-            wrong += ckernels_report(set->name, set->ints, shapes, print);
+            wrong += ckernels_report(set, shapes, print);
     if (found != 1 + sets) {
         printf("%zu instruction sets were offered, expected %zu\n", found - 1, sets);
         return 1;

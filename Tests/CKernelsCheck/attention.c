@@ -75,18 +75,8 @@ int check_rotate(const declip_int8_kernels *set, size_t shape) {
                                     rotates ? sine : NULL, moves ? drawn.key : NULL, drawn.tokens,
                                     size, drawn.key_limit, words[side], size, scales[side]);
     }
-    // A rotation is float arithmetic, whose last bits may turn a rounding; without it bits are
-    // equal.
-    const int tolerance = rotates;
-    for (size_t i = 0; i <= count; i++) {
-        int apart = words[0][i] - words[1][i];
-        if (apart > tolerance || apart < -tolerance)
-            return 1;
-    }
-    for (size_t t = 0; t < drawn.tokens; t++)
-        if (check_apart(scales[0][t], scales[1][t], rotates ? 1e-5f * scales[0][t] : 0))
-            return 1;
-    return 0;
+    return memcmp(words[0], words[1], (count + 1) * sizeof(int16_t)) ||
+           check_differs(scales[0], scales[1], drawn.tokens);
 }
 
 int check_weights(const declip_int8_kernels *set, size_t shape) {
@@ -107,13 +97,7 @@ int check_weights(const declip_int8_kernels *set, size_t shape) {
         if (sum)
             return 1;
     }
-    // The exponential is within a millionth, so that only what is near a half rounds otherwise.
-    for (size_t i = 0; i < count + 16; i++) {
-        int apart = weights[0][i] - weights[1][i];
-        if (apart > (i < count) || apart < -(i < count))
-            return 1;
-    }
-    return 0;
+    return memcmp(weights[0], weights[1], (count + 16) * sizeof(int16_t)) != 0;
 }
 
 int check_powers(const declip_int8_kernels *set, size_t shape) {
@@ -125,10 +109,7 @@ int check_powers(const declip_int8_kernels *set, size_t shape) {
     memset(output, 0, sizeof output);
     for (int side = 0; side < 2; side++)
         both[side]->powers(input, count, output[side]);
-    for (size_t i = 0; i < MOST_TOKENS; i++)
-        if (check_apart(output[0][i], output[1][i], 1e-6f * output[0][i]))
-            return 1;
-    return 0;
+    return check_differs(output[0], output[1], MOST_TOKENS);
 }
 
 static void attend(const declip_int8_attention *kernels, float *output) {
@@ -153,9 +134,6 @@ static void attend(const declip_int8_attention *kernels, float *output) {
     kernels->attend(&head, words[0], score_size, scale[0], tokens, output, size, scratch);
 }
 
-// Integers are equal; what differs is the last bit of exponentials, and with it a weight by one of
-// the many that a row's weights add up to. Slim weights may be apart by a 64th of a power of two,
-// half a hundredth, of which more is left than of the values where these cancel out.
 int check_attend(const declip_int8_kernels *set, size_t shape) {
     static float output[2][MOST_VALUES];
     draw_head(shape);
@@ -171,15 +149,5 @@ int check_attend(const declip_int8_kernels *set, size_t shape) {
                 return 1;
         attend(both[side], output[side]);
     }
-    const int kind = drawn.value_limit == DECLIP_INT8_VALUES_WIDE
-                         ? 2
-                         : drawn.value_limit > DECLIP_INT8_VALUES_SLIM;
-    const double one = (kind ? 1.0 : 2.0) / weight_limits[kind];
-    double apart = 0, whole = 0;
-    for (size_t i = 0; i < drawn.tokens * drawn.size; i++) {
-        double difference = (double)output[0][i] - (double)output[1][i];
-        apart += difference * difference;
-        whole += (double)output[0][i] * (double)output[0][i];
-    }
-    return !(apart <= one * one * whole);
+    return check_differs(output[0], output[1], drawn.tokens * drawn.size);
 }

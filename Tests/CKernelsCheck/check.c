@@ -28,36 +28,43 @@ void check_fill(float *values, size_t count, float most) {
         values[i] = check_spread(most);
 }
 
-int check_apart(float a, float b, float tolerance) {
-    if (a == b || (a != a && b != b))
-        return 0;
-    float difference = a < b ? b - a : a - b;
-    return !(difference <= tolerance);
+int check_differs(const float *a, const float *b, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const int numbers = a[i] == a[i] && b[i] == b[i];
+        if (memcmp(a + i, b + i, sizeof *a) && (numbers || (a[i] == a[i]) != (b[i] == b[i])))
+            return 1;
+    }
+    return 0;
 }
 
 static const struct {
     const char *kernel;
-    int (*differs)(const declip_int8_kernels *set, size_t shape);
+    int (*ints_differ)(const declip_int8_kernels *set, size_t shape);
+    int (*floats_differ)(const declip_float_kernels *set, size_t shape);
 } checks[] = {
-    {"products, integers", check_integer_sums},
-    {"products, epilogues", check_float_sums},
-    {"quantize", check_quantize},
-    {"layer_norm_quantize", check_layer_norm},
-    {"rotate_quantize", check_rotate},
-    {"softmax_weights", check_weights},
-    {"powers", check_powers},
-    {"attend", check_attend},
+    {"products, integers", check_integer_sums, NULL},
+    {"products, epilogues", check_float_sums, NULL},
+    {"quantize", check_quantize, NULL},
+    {"layer_norm_quantize", check_layer_norm, NULL},
+    {"rotate_quantize", check_rotate, NULL},
+    {"softmax_weights", check_weights, NULL},
+    {"powers", check_powers, NULL},
+    {"attend", check_attend, NULL},
+    {"floats, row by row", NULL, check_float_rows},
+    {"floats, rotation", NULL, check_float_rotation},
+    {"floats, products", NULL, check_float_products},
 };
 
 size_t ckernels_checks(void) {
     return sizeof checks / sizeof *checks;
 }
 
-ckernels_result ckernels_check(const declip_int8_kernels *set, size_t index, size_t shapes) {
+ckernels_result ckernels_check(const declip_kernels *set, size_t index, size_t shapes) {
     ckernels_result result = {checks[index].kernel, shapes, 0, 0};
     for (size_t shape = 0; shape < shapes; shape++) {
         check_seed(index << 32 | shape);
-        if (!checks[index].differs(set, shape))
+        if (!(checks[index].ints_differ ? checks[index].ints_differ(set->ints, shape)
+                                        : checks[index].floats_differ(set->floats, shape)))
             continue;
         if (!result.differing++)
             result.first = shape;

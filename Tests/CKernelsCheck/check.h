@@ -19,8 +19,8 @@ float check_spread(float most);
 // Fills `count` floats up to `most` in magnitude.
 void check_fill(float *values, size_t count, float most);
 
-// Whether two floats are further apart than `tolerance`, or only one is a number.
-int check_apart(float a, float b, float tolerance);
+// Whether floats have other bits; two that are no numbers count as equal.
+int check_differs(const float *a, const float *b, size_t count);
 
 int check_integer_sums(const declip_int8_kernels *set, size_t shape);
 int check_float_sums(const declip_int8_kernels *set, size_t shape);
@@ -29,6 +29,9 @@ int check_layer_norm(const declip_int8_kernels *set, size_t shape);
 int check_rotate(const declip_int8_kernels *set, size_t shape);
 int check_weights(const declip_int8_kernels *set, size_t shape);
 int check_powers(const declip_int8_kernels *set, size_t shape);
+int check_float_rows(const declip_float_kernels *set, size_t shape);
+int check_float_rotation(const declip_float_kernels *set, size_t shape);
+int check_float_products(const declip_float_kernels *set, size_t shape);
 int check_attend(const declip_int8_kernels *set, size_t shape);
 
 #endif

@@ -11,8 +11,8 @@ static void print_number(size_t number, void (*print)(const char *text)) {
     print(place);
 }
 
-size_t ckernels_report(const char *name, const declip_int8_kernels *set, size_t shapes,
-                       void (*print)(const char *text)) {
+size_t ckernels_report(const declip_kernels *set, size_t shapes, void (*print)(const char *text)) {
+    const char *name = set->name;
     size_t wrong = 0;
     for (size_t i = 0; i < ckernels_checks(); i++) {
         ckernels_result result = ckernels_check(set, i, shapes);

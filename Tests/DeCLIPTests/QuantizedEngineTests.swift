@@ -69,15 +69,12 @@ import Vision
   @Test func integersFromAFileAreThoseMadeOnTheFly() throws {
     let (checkpoint, input) = try demo()
     for kernels in Kernels.available {
-      let bits = kernels.gemm.full_range_is_fast != 0 ? 8 : 7
       var quantized = try checkpoint.quantized {
-        isVision($0) ? .init(weightBits: 8, input: .perRow(bits: bits)) : nil
+        isVision($0) ? .init(weightBits: 8, input: .perRow(bits: 8)) : nil
       }
-      if kernels.attention.narrow_values_are_fast == 0 {
-        quantized.quantization?.attention = .init(
-          repeating: .init(scoreBits: 8, valueBits: 12),
-          count: checkpoint.architecture.vision.transformer.layers)
-      }
+      quantized.quantization?.attention = .init(
+        repeating: .init(scoreBits: 8, valueBits: 12),
+        count: checkpoint.architecture.vision.transformer.layers)
       let expected = try walk(checkpoint, input, kernels: kernels).features
       #expect(try walk(quantized, input, kernels: kernels).features == expected, "\(kernels.name)")
     }

@@ -134,10 +134,6 @@ import Testing
     return (apart / whole).squareRoot()
   }
 
-  private func error(_ found: [Float], _ reference: [Float]) -> Double {
-    error(found, reference.map(Double.init))
-  }
-
   /// Bytes for queries and keys cost 0.9 % where scores vary by 1, more where they vary by more;
   /// words of 13 bits cost 0.25 % at most, whatever the scores. Bytes for values and weights cost
   /// about 1 % more, and twice as much with 7 bits.
@@ -152,12 +148,11 @@ import Testing
         let narrow = (limit > 63 ? 1 : 2) * (spread > 1 ? 0.025 : 0.012)
         let bound =
           (limit > 127 ? 0.004 : narrow) + (valueLimit > 127 ? 0 : valueLimit > 63 ? 0.012 : 0.024)
-        let variation = valueLimit > 127 ? 5e-5 : valueLimit > 63 ? 5e-4 : 0.01
         for (name, kernels) in sets {
           let found = attend(kernels, inputs, limit: limit, valueLimit: valueLimit)
           let what = "\(name), limits \(limit) and \(valueLimit), spread \(spread)"
           #expect(error(found, expected) < bound, "\(what)")
-          #expect(error(found, portable) < variation, "\(what)")
+          #expect(found == portable, "\(what)")
         }
       }
     }
@@ -240,7 +235,8 @@ import Testing
       #expect(sum == weights[..<count].reduce(Int32(0)) { $0 + Int32($1) }, "\(name)")
       #expect(weights[count...].allSatisfy { $0 == -1 }, "\(name)")
       for (score, weight) in zip(scores, weights) {
-        #expect(abs(Double(weight) - 8191 * exp(Double(score) * 0.5)) < 0.51, "\(name)")
+        // Half, and a 300,000th of a weight.
+        #expect(abs(Double(weight) - 8191 * exp(Double(score) * 0.5)) < 0.53, "\(name)")
       }
     }
   }
@@ -263,9 +259,8 @@ import Testing
       #expect(expected.map { abs(Int32($0)) }.max() == limit)
       for (name, kernels) in sets {
         let (found, scales) = run(kernels, limit: limit)
-        #expect(zip(expected, found).allSatisfy { abs(Int($0) - Int($1)) <= 1 }, "\(name)")
-        #expect(
-          zip(expectedScales, scales).allSatisfy { abs($0 - $1) <= 1e-5 * $0 }, "\(name)")
+        #expect(found == expected, "\(name)")
+        #expect(scales == expectedScales, "\(name)")
       }
     }
   }

@@ -3,9 +3,24 @@
 
 #include <stddef.h>
 
+// A product of row-major matrices: output = factor * (start + a b), where b[i][c] stands at
+// b[i * b_stride + c], or where it is transposed at b[c * b_stride + i], and a sum starts with 0 or,
+// where it accumulates, with what the output holds. There is at least one term.
+typedef struct declip_float_product {
+    size_t rows, columns, terms;
+    const float *a;
+    size_t a_stride;
+    const float *b;
+    size_t b_stride;
+    int is_transposed;
+    int accumulates;
+    float factor; // 1 where it accumulates
+} declip_float_product;
+
 // Float kernels of the transformer. All matrices are row-major; a stride is the distance between
-// rows in elements. Every variant computes the same function as the portable one within the
-// tolerance stated; `Tests/RuntimeTests/FloatKernelTests.swift` compares them.
+// rows in elements. Every variant gives the same bits as the portable one: formats/numerics.md states
+// the order of every operation. Errors are against the real function;
+// `Tests/RuntimeTests/FloatKernelTests.swift` compares both.
 typedef struct declip_float_kernels {
     // output[r][c] = (input[r][c] - mean_r) / sqrt(variance_r + epsilon) * gain[c] + bias[c];
     // mean and variance over the columns of a row. Input and output may be the same. Relative
@@ -39,6 +54,9 @@ typedef struct declip_float_kernels {
     // values[r][c] += bias[c].
     void (*add_bias)(float *values, size_t stride, const float *bias, size_t rows,
                      size_t columns);
+
+    // Every sum takes its terms one after the other, each product rounded before it is added.
+    void (*multiply)(const declip_float_product *product, float *output, size_t output_stride);
 } declip_float_kernels;
 
 extern const declip_float_kernels declip_float_portable;

@@ -7,8 +7,8 @@
 // Kernels of the transformer in 8-bit integers. All matrices are row-major; a stride is the
 // distance between rows in elements. Weights are signed bytes with one scale per output channel,
 // activations unsigned bytes with a zero point, sums 32-bit integers that never saturate. Every
-// variant yields the integers of the portable one; what is float agrees within the tolerance
-// stated. `Tests/RuntimeTests/Int8KernelTests.swift` compares them.
+// variant yields the bits of the portable one, in integers and in floats (formats/numerics.md);
+// `Tests/CKernelsCheck` compares them.
 
 enum {
     // Output channels to a panel of packed weights.
@@ -75,7 +75,7 @@ typedef struct declip_int8_gemm {
                      size_t k, declip_int8_range range, size_t first_panel, size_t panels,
                      int32_t *output, size_t output_stride);
 
-    // The same sums through an epilogue; relative error 1e-6 of the largest term of the epilogue.
+    // The same sums through an epilogue.
     void (*u8s8_f32)(const uint8_t *a, size_t a_stride, const int8_t *packed, size_t rows, size_t n,
                      size_t k, declip_int8_range range, size_t first_panel, size_t panels,
                      const declip_int8_epilogue *epilogue, float *output, size_t output_stride);
@@ -107,7 +107,6 @@ typedef struct declip_int8_quantizer {
 
 // Float rows into quantised rows. The float arithmetic is that of the float kernels.
 typedef struct declip_int8_rows {
-    // Bits equal those of the portable variant.
     void (*quantize)(const float *input, size_t stride, size_t rows, size_t columns,
                      const declip_int8_quantizer *quantizer);
 
@@ -164,9 +163,6 @@ typedef struct declip_int8_head {
 
 // softmax(Q K^T * softmax_scale) V for one head.
 typedef struct declip_int8_attention {
-    // 1 where narrow values multiply faster than wide ones.
-    int narrow_values_are_fast;
-
     // Rotates neighbours as the float kernel `rotate` does for one head (no rotation where `cosine`
     // is null), subtracts offset[size] (null: none), and quantises each row to
     // -limit...limit by its largest magnitude. What is not a number becomes 0.
@@ -185,19 +181,19 @@ typedef struct declip_int8_attention {
                         int32_t limit, void *packed);
 
     // The attention of `rows` queries to one head's keys. `scratch` holds scratch_size(tokens)
-    // bytes, aligned to 64. Weights of keys are those of `softmax_weights`; slim ones may be apart by
-    // 0.0054 of themselves before they are rounded.
+    // bytes, aligned to 64. Weights of keys are those of `softmax_weights`.
     size_t (*scratch_size)(size_t tokens);
     void (*attend)(const declip_int8_head *head, const int16_t *queries, size_t query_stride,
                    const float *query_scale, size_t rows, float *output, size_t output_stride,
                    void *scratch);
 
-    // weights[i] = round(limit * exp((scores[i] - peak) * factor)) for scores up to the peak, a
-    // factor above 0 and a limit up to 8191; returns their sum. `weights` may overlay `scores`.
+    // weights[i] = round(limit * exp((scores[i] - peak) * factor)) for scores up to the peak, a factor
+    // above 0 and a limit of DECLIP_INT8_WEIGHT_SLIM, _NARROW or _WIDE; returns their sum. `weights` may
+    // overlay `scores`. The power's relative error is 0.0018, 1.1e-4 or 3e-6.
     int32_t (*softmax_weights)(const float *scores, size_t count, float peak, float factor,
                                int32_t limit, int16_t *weights);
 
-    // output[i] = 2^input[i], input -126..126, relative error 1e-6. What the weights are made of.
+    // output[i] = 2^input[i], input -126..126, relative error 1e-6: what joins chunks of keys.
     void (*powers)(const float *input, size_t count, float *output);
 
     // As `probe_peak` of products, for the instructions that multiply scores and values of more than

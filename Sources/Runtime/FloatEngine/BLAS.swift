@@ -7,25 +7,27 @@ enum BLAS {
   /// more, which keep processors busy for some 50 ms after the library is loaded.
   ///
   /// The setting is one of the whole process. Who makes it another one changes how products are cut,
-  /// and with that the last bits of sums, in every engine that runs at that time.
+  /// and with that the last bits of sums, in every float engine that runs at that time.
   static let leavesThreadsToPools: Void = {
     openblas_set_num_threads(1)
     openblas_end_threads()
   }()
 
-  /// `c = alpha a b + beta c` with a `[m, k]`, b `[k, n]`, or `[n, k]` where it is transposed.
+  /// Computes a product on the calling thread.
   static func multiply(
-    m: Int, n: Int, k: Int, alpha: Float = 1, _ a: UnsafePointer<Float>, stride lda: Int,
-    _ b: UnsafePointer<Float>, stride ldb: Int, isTransposed: Bool, beta: Float,
-    _ c: UnsafeMutablePointer<Float>, stride ldc: Int
+    _ product: MatrixProduct, to output: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    if m == 1 && isTransposed {
+    let (m, n, k) = (Int32(product.rows), Int32(product.columns), Int32(product.terms))
+    let beta: Float = product.accumulates ? 1 : 0
+    if product.rows == 1 && product.isTransposed {
       cblas_sgemv(
-        CblasRowMajor, CblasNoTrans, Int32(n), Int32(k), alpha, b, Int32(ldb), a, 1, beta, c, 1)
+        CblasRowMajor, CblasNoTrans, n, k, product.factor, product.b, Int32(product.bStride),
+        product.a, 1, beta, output, 1)
     } else {
       cblas_sgemm(
-        CblasRowMajor, CblasNoTrans, isTransposed ? CblasTrans : CblasNoTrans, Int32(m), Int32(n),
-        Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
+        CblasRowMajor, CblasNoTrans, product.isTransposed ? CblasTrans : CblasNoTrans, m, n, k,
+        product.factor, product.a, Int32(product.aStride), product.b, Int32(product.bStride), beta,
+        output, Int32(stride))
     }
   }
 }

@@ -19,7 +19,6 @@ struct FloatDuty {
   /// A number for every step: steps of one number are done for some rows before others, so that
   /// their slots may not share memory even where one begins when another ends. Empty: no such steps.
   var phases: [Int] = []
-  /// The parts that products are cut into; nil: one for each thread. A fixed number makes results
-  /// independent of the threads, for sums of floats depend on the shape of a product.
-  var parts: Int?
+  /// What multiplies.
+  var products = FloatProducts.openBLAS
 }

@@ -38,28 +38,31 @@ extension FloatEngine {
     for (index, product) in attention.products.enumerated() {
       scoreTile(
         product, rows, keys.lowerBound, columns, head: head,
-        beta: attention.isOneSoftmax && index > 0 ? 1 : 0, scores)
+        accumulates: attention.isOneSoftmax && index > 0, scores)
       if attention.isOneSoftmax && index < attention.products.count - 1 { continue }
       softmax(
         scores, rows, columns,
         firstVisible: attention.isCausal ? rows.lowerBound - keys.lowerBound + 1 : nil)
       aggregate(
         attention, rows, keys.lowerBound, columns, head: head,
-        beta: !attention.isOneSoftmax && index > 0 ? 1 : 0, scores)
+        accumulates: !attention.isOneSoftmax && index > 0, scores)
     }
   }
 
   private func scoreTile(
     _ product: (left: FloatMatrix, right: FloatMatrix, scale: Float), _ rows: Range<Int>,
-    _ firstKey: Int, _ columns: Int, head: Int, beta: Float,
+    _ firstKey: Int, _ columns: Int, head: Int, accumulates: Bool,
     _ scores: UnsafeMutablePointer<Float>
   ) {
     let size = plan.transformer.headSize
-    BLAS.multiply(
-      m: rows.count, n: columns, k: size, alpha: product.scale,
-      product.left.row(rows.lowerBound) + head * size, stride: product.left.stride,
-      product.right.row(firstKey) + head * size, stride: product.right.stride,
-      isTransposed: true, beta: beta, scores, stride: columns)
+    multiply(
+      MatrixProduct(
+        rows: rows.count, columns: columns, terms: size,
+        a: UnsafePointer(product.left.row(rows.lowerBound) + head * size),
+        aStride: product.left.stride,
+        b: UnsafePointer(product.right.row(firstKey) + head * size), bStride: product.right.stride,
+        isTransposed: true, accumulates: accumulates, factor: product.scale),
+      to: scores, stride: columns)
   }
 
   /// Softmax of each row, over all columns or over a triangle whose first row has `firstVisible`.
@@ -80,13 +83,14 @@ extension FloatEngine {
 
   private func aggregate(
     _ attention: FloatAttention, _ rows: Range<Int>, _ firstKey: Int, _ columns: Int, head: Int,
-    beta: Float, _ scores: UnsafePointer<Float>
+    accumulates: Bool, _ scores: UnsafePointer<Float>
   ) {
     let size = plan.transformer.headSize
-    BLAS.multiply(
-      m: rows.count, n: size, k: columns, scores, stride: columns,
-      attention.value.row(firstKey) + head * size, stride: attention.value.stride,
-      isTransposed: false, beta: beta, attention.target.row(rows.lowerBound) + head * size,
-      stride: attention.target.stride)
+    multiply(
+      MatrixProduct(
+        rows: rows.count, columns: size, terms: columns, a: scores, aStride: columns,
+        b: UnsafePointer(attention.value.row(firstKey) + head * size),
+        bStride: attention.value.stride, isTransposed: false, accumulates: accumulates),
+      to: attention.target.row(rows.lowerBound) + head * size, stride: attention.target.stride)
   }
 }

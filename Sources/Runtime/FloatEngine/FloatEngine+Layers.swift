@@ -17,10 +17,12 @@ extension FloatEngine {
     layOut(rows, of: layer, patches: patches, includesClassToken: job == 0)
     guard !rows.isEmpty, let weight = layer.weight else { return }
     let (width, elements) = (plan.transformer.width, plan.width(of: .patches))
-    BLAS.multiply(
-      m: rows.count, n: width, k: elements, patches.row(rows.lowerBound), stride: patches.stride,
-      weight, stride: elements, isTransposed: true, beta: 1,
-      layer.tokens.row(rows.lowerBound), stride: width)
+    multiply(
+      MatrixProduct(
+        rows: rows.count, columns: width, terms: elements,
+        a: UnsafePointer(patches.row(rows.lowerBound)), aStride: patches.stride, b: weight,
+        bStride: elements, isTransposed: true, accumulates: true),
+      to: layer.tokens.row(rows.lowerBound), stride: width)
   }
 
   /// The pixels of the patches `rows`, in `patches`, and in their tokens positions and bias, to
@@ -102,11 +104,13 @@ extension FloatEngine {
     let rows = range(layer.rows)
     guard !rows.isEmpty else { return }
     let target = layer.target.row(rows.lowerBound) + columns.lowerBound
-    BLAS.multiply(
-      m: rows.count, n: columns.count, k: layer.inputs, layer.source.row(rows.lowerBound),
-      stride: layer.source.stride, layer.weight + columns.lowerBound * layer.inputs,
-      stride: layer.inputs, isTransposed: true, beta: layer.accumulates ? 1 : 0, target,
-      stride: layer.target.stride)
+    multiply(
+      MatrixProduct(
+        rows: rows.count, columns: columns.count, terms: layer.inputs,
+        a: UnsafePointer(layer.source.row(rows.lowerBound)), aStride: layer.source.stride,
+        b: layer.weight + columns.lowerBound * layer.inputs, bStride: layer.inputs,
+        isTransposed: true, accumulates: layer.accumulates),
+      to: target, stride: layer.target.stride)
     if let bias = layer.bias {
       kernels.add_bias(
         target, layer.target.stride, bias + columns.lowerBound, rows.count, columns.count)

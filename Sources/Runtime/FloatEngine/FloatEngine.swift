@@ -2,7 +2,10 @@ import CKernels
 import Glibc
 import Model
 
-/// Walks a plan in float32 with OpenBLAS: the reference that the other engines are measured by.
+/// Walks a plan in float32: with OpenBLAS the reference that the other engines are measured by.
+///
+/// Results are the same for any number of threads. Texts, and what the int8 engine leaves to this
+/// one, are multiplied by the kernels' own product, and so the same on every processor.
 ///
 /// All memory is placed when the engine is made; running allocates nothing. An engine is used by
 /// one thread at a time; several engines may share weights and a pool used in turn.
@@ -15,8 +18,8 @@ public final class FloatEngine {
   let pool: WorkerPool
   let kernels: declip_float_kernels
   let epsilon: Float
-  /// The parts that products are cut into.
-  private let productParts: Int
+  /// What multiplies.
+  let products: FloatProducts
   private let weights: FloatWeights
   private let arena: AlignedMemory
   private let layout: ArenaLayout
@@ -33,9 +36,6 @@ public final class FloatEngine {
   var pixels: UnsafePointer<Float>?
   var inputWidth = 0
   var packedTexts: PackedTexts
-
-  /// The parts that products are cut into where results are not to depend on the threads.
-  static let fixedParts = 4
 
   /// The rows of attention scores that a thread works on at a time.
   static let scoreRows = 192
@@ -62,8 +62,8 @@ public final class FloatEngine {
     durations = Array(repeating: 0, count: plan.steps.count)
     packedTexts = PackedTexts(capacity: plan.tower == .text ? plan.rows : 0)
     let threads = pool.threads
-    // Pictures in int8 are compared with texts in float, and the answer is one for all threads.
-    productParts = duty.parts ?? (plan.tower == .text ? Self.fixedParts : pool.threads)
+    // Pictures in int8 are compared with texts in float, and the answer is one for all processors.
+    products = plan.tower == .text ? .fixedOrder : duty.products
     let computesAttention = plan.steps.contains {
       $0.kind == .attention && duty.share($0) == .all
     }
@@ -227,8 +227,10 @@ extension FloatEngine: ParallelTask {
 
   private func jobs(of operation: FloatOperation) -> Int {
     switch operation {
-    // A product is cut no finer than need be, as each part packs its operands anew.
-    case .embedPatches, .linear, .gatedLinear: productParts
+    case .embedPatches: products.parts(rows: plan.rows - 1, threads: pool.threads)
+    case .linear(let layer): products.parts(columns: layer.outputs, threads: pool.threads)
+    case .gatedLinear(let layer):
+      products.parts(columns: layer.gate.outputs, threads: pool.threads)
     case .attend(let attention): attentionJobs(attention)
     default: pool.threads == 1 ? 1 : pool.threads * 4
     }

@@ -3,14 +3,13 @@ import Model
 
 /// Walks a vision plan with products of 8-bit integers: linear layers on unsigned bytes with a scale for
 /// each row, attention on 8-bit queries, keys and values or wider ones where the model records them
-/// (of a model of floats, values are wider where that costs nothing), in the decoupled block, whose
-/// scores are not divided by the root of the head's size, on 13-bit queries and keys and 12-bit values.
+/// (of a model of floats, 12-bit values), in the decoupled block, whose scores are not divided by the
+/// root of the head's size, on 13-bit queries and keys and 12-bit values.
 ///
-/// Sums are 32-bit integers without saturation, so results depend on the instruction set by no more
-/// than the rounding of floats. The residual stream and the head are float32; a `FloatEngine` does
-/// them in the same memory, and with them the layers that a quantised model leaves in float. Their
-/// sums depend on the shape of a product, so products in float are cut into the same parts whatever
-/// the number of threads. Results are the same to the last bit for every number of threads.
+/// Sums are 32-bit integers without saturation, and floats are computed in one order
+/// (formats/numerics.md): results are the same to the last bit on every instruction set and for every
+/// number of threads. The residual stream and the head are float32; a `FloatEngine` does them in the
+/// same memory, and with them the layers that a quantised model leaves in float.
 /// Between two attentions threads work on blocks of rows (see `RowBlock`). Running allocates
 /// nothing, unless somebody observes.
 public final class Int8Engine: VisionEngine {
@@ -76,7 +75,7 @@ public final class Int8Engine: VisionEngine {
       plan: plan, weights: weights.floats, pool: pool, kernels: kernels,
       duty: FloatDuty(
         share: binding.precision.floatShare, places: { !binding.isLocal($0) },
-        phases: binding.precision.phases(of: plan), parts: FloatEngine.fixedParts))
+        phases: binding.precision.phases(of: plan), products: .fixedOrder))
     scores = binding.quantizesHeads ? try ScoreMemory(plan) : nil
     work = try binding.work(float, scores)
     blockCount = RowBlock.count(rows: plan.rows, threads: pool.threads)

@@ -5,9 +5,8 @@ import Model
 /// scale for each output channel, everything else as float32.
 ///
 /// Of a quantised model those matrices are bytes that the model has in int8 and that read quantised
-/// rows. Of a model of floats all of them are, quantised as they are read, and rows have 8 bits where
-/// that costs nothing, else 7, for which products of bytes are exact in 16 bits; attention keeps values
-/// in words where bytes are not faster.
+/// rows. Of a model of floats all of them are, quantised as they are read, and rows have 8 bits;
+/// attention keeps values in words of 12.
 public final class Int8Weights: Sendable {
   /// What is not quantised: embeddings, norms, biases, the projection to the shared space.
   let floats: FloatWeights
@@ -27,9 +26,7 @@ public final class Int8Weights: Sendable {
   ) throws(DeclipError) {
     let quantization = source.quantization
     attention = quantization?.attention ?? []
-    otherAttention =
-      quantization == nil && kernels.attention.narrow_values_are_fast == 0
-      ? .init(scoreBits: 8, valueBits: 12) : .narrow
+    otherAttention = quantization == nil ? .init(scoreBits: 8, valueBits: 12) : .narrow
     let matrices = Self.matrices(of: plans).filter {
       quantization == nil || quantization?.layers[$0].map { $0.input != .float } ?? false
     }
@@ -203,9 +200,7 @@ struct Int8Layer: @unchecked Sendable {
     let matrix = try QuantizedMatrix(
       rounding: values, outputs: outputs, weightBits: 8, place: "tensor '\(role)'")
     self.init(
-      matrix, weightBits: 8,
-      input: RowQuantization(bits: kernels.gemm.full_range_is_fast != 0 ? 8 : 7), at: memory,
-      kernels)
+      matrix, weightBits: 8, input: RowQuantization(bits: 8), at: memory, kernels)
   }
 }
 

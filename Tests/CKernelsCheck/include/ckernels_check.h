@@ -3,7 +3,7 @@
 
 #include "ckernels.h"
 
-// Compares int8 kernels with the portable ones over seeded shapes: in Swift's tests, for ARM under
+// Compares kernels with the portable ones over seeded shapes: in Swift's tests, for ARM under
 // emulation and on a bare machine, so that nothing is used here but memory and arithmetic.
 //
 // Shape i of a check is always the same. The first ones are every combination of edge extents (K of
@@ -21,14 +21,13 @@ typedef struct ckernels_result {
 // The number of kernels that are checked.
 size_t ckernels_checks(void);
 
-// Compares kernel `index` of a set with the portable one over `shapes` shapes. Integers must be
-// equal, and nothing written beside them; floats and what is rounded from them agree within the
-// tolerances that ckernels_int8.h states. Not to be called by two threads at a time.
-ckernels_result ckernels_check(const declip_int8_kernels *set, size_t index, size_t shapes);
+// Compares kernel `index` of a set with the portable one over `shapes` shapes. All bits must be
+// equal, of integers and of floats, and nothing written beside them. Not to be called by two threads
+// at a time.
+ckernels_result ckernels_check(const declip_kernels *set, size_t index, size_t shapes);
 
 // Checks every kernel of a set and prints what differs, then a line that sums up; returns how many
 // kernels differ.
-size_t ckernels_report(const char *name, const declip_int8_kernels *set, size_t shapes,
-                       void (*print)(const char *text));
+size_t ckernels_report(const declip_kernels *set, size_t shapes, void (*print)(const char *text));
 
 #endif
