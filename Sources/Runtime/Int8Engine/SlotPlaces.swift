@@ -2,22 +2,22 @@ import Model
 
 /// Where the int8 engine holds the slots of a plan: who reads a slot decides it.
 struct SlotPlaces {
-  /// The slots whose floats stand in memory of all threads; those of others in the memory of blocks of
-  /// rows, or nowhere.
+  /// The slots whose floats stand in memory of all threads. Those of others stand in the memory of
+  /// blocks of rows, or nowhere.
   var shared: Set<Slot>
-  /// The blocks whose queries and keys are quantised behind their projections.
+  /// The blocks whose queries and keys are quantised behind their projections and stand as words
+  /// alone.
   var quantizingBlocks: Set<Int>
 
-  /// The places of a plan's slots where some layers are in float.
+  /// The places where all who read a slot find it.
   init(_ plan: Plan, _ precision: LayerPrecision) {
-    quantizingBlocks = Self.quantizingBlocks(plan, precision)
+    let quantizingBlocks = Self.quantizingBlocks(plan, precision)
+    self.quantizingBlocks = quantizingBlocks
     shared = plan.slots.filter { $0.isOutput || $0 == .tokens || $0 == .branch }
     let phases = precision.phases(of: plan)
     for (index, step) in plan.steps.enumerated() {
-      let isWords = { [quantizingBlocks] (slot: Slot) in
-        slot.isScored && step.block.map(quantizingBlocks.contains) ?? false
-      }
-      let reads = plan.reads(step).filter { !isWords($0) }
+      let readsWords = step.block.map(quantizingBlocks.contains) ?? false
+      let reads = plan.reads(step).filter { !readsWords || !$0.isScored }
       if step.kind == .attention || precision.floatShare(of: step) != .none {
         shared.formUnion(reads + plan.writes(step))
       } else {
@@ -30,8 +30,8 @@ struct SlotPlaces {
     }
   }
 
-  /// The blocks whose queries and keys are bytes' products that nothing but ordinary attention and
-  /// its rotation reads, and whose heads fill the kernels' vectors.
+  /// The blocks whose queries and keys nothing reads but ordinary attention and its rotation, if
+  /// their projections multiply bytes and heads fill the kernels' vectors.
   private static func quantizingBlocks(_ plan: Plan, _ precision: LayerPrecision) -> Set<Int> {
     guard plan.transformer.headSize % 16 == 0 else { return [] }
     var blocks = Set(plan.steps.filter(\.isOrdinaryAttention).compactMap(\.block))
