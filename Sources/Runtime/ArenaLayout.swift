@@ -3,8 +3,10 @@ import Model
 /// Where each slot of a plan lies in one block of memory: slots whose contents are never needed at
 /// the same time share bytes.
 struct ArenaLayout {
-  /// Bytes from the arena's start, a multiple of `alignment`.
+  /// Bytes from the arena's start, a multiple of `alignment`; slots of no bytes have no place.
   private(set) var offsets: [Slot: Int] = [:]
+  /// The bytes of each slot that has a place, a multiple of `alignment`.
+  private(set) var sizes: [Slot: Int] = [:]
   /// The arena's size in bytes.
   private(set) var size = 0
 
@@ -25,9 +27,9 @@ struct ArenaLayout {
     let lifetimes = plan.lifetimes.mapValues { ranges in
       ranges.map { phase($0.lowerBound)...phase($0.upperBound) }
     }
-    var sizes: [Slot: Int] = [:]
     for slot in lifetimes.keys {
       guard let count = byteCount(slot), count >= 0, count < Int.max / 64 else { return nil }
+      guard count > 0 else { continue }
       sizes[slot] = (count + Self.alignment - 1) / Self.alignment * Self.alignment
     }
     let order = sizes.sorted { ($0.value, $1.key.rawValue) > ($1.value, $0.key.rawValue) }

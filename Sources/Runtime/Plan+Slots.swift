@@ -59,6 +59,27 @@ extension Plan {
     }
   }
 
+  /// The rows of a slot that a step reads, where it reads the slot.
+  func rowsRead(by step: Step) -> RowSet {
+    switch step.operation {
+    case .attend, .gatherEnds: .all
+    default: step.rows
+    }
+  }
+
+  /// The steps whose results step `index` finds in a slot that it reads.
+  func makers(of slot: Slot, readBy index: Int) -> [Int] {
+    let rows = rowsRead(by: steps[index])
+    var makers: [Int] = []
+    for (maker, step) in steps[..<index].enumerated().reversed()
+    where writes(step).contains(slot) && step.rows.meets(rows) {
+      makers.append(maker)
+      // What stood there before is overwritten.
+      if step.rows.covers(rows) { break }
+    }
+    return makers
+  }
+
   /// For each slot the steps during which its contents must be kept.
   var lifetimes: [Slot: [ClosedRange<Int>]] {
     var lifetimes: [Slot: [ClosedRange<Int>]] = [:]
@@ -82,4 +103,12 @@ extension Plan {
     }
     return lifetimes
   }
+}
+
+extension RowSet {
+  /// Whether all rows of another set are among these.
+  func covers(_ other: RowSet) -> Bool { self == other || (self == .all && other != .texts) }
+
+  /// Whether the sets have rows in common.
+  func meets(_ other: RowSet) -> Bool { covers(other) || other.covers(self) }
 }

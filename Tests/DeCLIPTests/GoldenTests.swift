@@ -32,6 +32,13 @@ import Testing
       case .huggingFace: [(32, 32), (64, 64), (32, 56), (48, 24)]
       }
     }
+
+    /// The golden model, imported.
+    func checkpoint() throws -> Checkpoint {
+      try CheckpointImporter.read(
+        path: GoldenTests.folder.appending(path: "\(rawValue)/model.safetensors").path,
+        options: ImportOptions(activation: self == .openCLIP ? .gelu : nil))
+    }
   }
 
   private static let folder = URL(filePath: #filePath)
@@ -39,14 +46,10 @@ import Testing
 
   /// The golden model, imported, written as a container and opened again.
   private func model(_ golden: Golden) throws -> ContainerFile {
-    let source = Self.folder.appending(path: "\(golden.rawValue)/model.safetensors")
-    let checkpoint = try CheckpointImporter.read(
-      path: source.path,
-      options: ImportOptions(activation: golden == .openCLIP ? .gelu : nil))
     let path = NSTemporaryDirectory() + "golden-\(UUID().uuidString).declip"
     defer { unlink(path) }
     _ = try ContainerWriter.write(
-      checkpoint, to: path, options: ContainerOptions(toolVersion: "golden tests"))
+      golden.checkpoint(), to: path, options: ContainerOptions(toolVersion: "golden tests"))
     return try ContainerFile(path: path)
   }
 

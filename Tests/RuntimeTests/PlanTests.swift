@@ -49,8 +49,12 @@ import Testing
   @Test func slotsThatLiveTogetherDoNotOverlap() throws {
     for family in Family.allCases {
       for mode in DenseMode.modes(of: family) {
-        for outputs: Set<VisionOutput> in [[.dense], [.image], Set(VisionOutput.allCases)] {
-          let plan = try plan(mode, outputs, family: family)
+        for outputs: Set<VisionOutput>? in [[.dense], [.image], Set(VisionOutput.allCases), nil] {
+          let size = InputSize(height: 32, width: 48)
+          let plan =
+            if let outputs { try self.plan(mode, outputs, family: family) } else {
+              try Plan.observation(architecture(family), input: size, modes: [mode])
+            }
           let sizes: (Slot) -> Int = { 4 * plan.rows * max(plan.width(of: $0), 8) }
           let layout = try #require(ArenaLayout(plan, byteCount: sizes))
           let lifetimes = plan.lifetimes
@@ -70,6 +74,52 @@ import Testing
           }
           let apart = lifetimes.keys.map { sizes($0) }.reduce(0, +)
           #expect(layout.size < apart)
+        }
+      }
+    }
+  }
+
+  @Test func slotsOfNoBytesHaveNoPlace() throws {
+    let plan = try plan(.qq)
+    let layout = try #require(ArenaLayout(plan) { $0 == .query ? 0 : 64 * $0.rawValue + 1 })
+    #expect(layout.offsets[.query] == nil)
+    #expect(Set(layout.offsets.keys) == plan.slots.subtracting([.query]))
+  }
+
+  /// The rotation changes what the projection made, and attention of rows alone leaves the others.
+  @Test func readersFindWhatWasMadeLast() throws {
+    let plan = try plan(.qq, [.dense, .image])
+    func steps(_ name: String) -> [Int] {
+      plan.steps.indices.filter { plan.steps[$0].name == name && plan.steps[$0].block == 2 }
+    }
+    let (projection, rotation) = (steps("attention.query"), steps("rotate query"))
+    #expect(plan.makers(of: .query, readBy: try #require(steps("attend q q").first)) == projection)
+    #expect(plan.makers(of: .query, readBy: try #require(rotation.first)) == projection)
+    #expect(plan.makers(of: .query, readBy: try #require(steps("attend q k").first)) == rotation)
+    let norm = try #require(steps("attention.norm").last)
+    #expect(plan.steps[norm].rows == .classToken)
+    #expect(plan.makers(of: .aggregated, readBy: norm) == steps("attend q k"))
+  }
+
+  /// No step reads rows that nobody makes, or what another block left; tokens pass from block to
+  /// block.
+  @Test func stepsReadWhatTheirBlockMade() throws {
+    for family in Family.allCases {
+      for mode in DenseMode.modes(of: family) {
+        for outputs: Set<VisionOutput> in [[.dense], [.dense, .image], Set(VisionOutput.allCases)] {
+          let plan = try plan(mode, outputs, family: family)
+          for (index, step) in plan.steps.enumerated() {
+            for slot in plan.reads(step) {
+              let makers = plan.makers(of: slot, readBy: index).map { plan.steps[$0] }
+              let made = Set(makers.map(\.rows))
+              let isWhole =
+                made.contains { $0.covers(plan.rowsRead(by: step)) }
+                || made == [.classToken, .patches]
+              #expect(isWhole, "\(step.name) reads \(slot)")
+              let isOwn = makers.allSatisfy { $0.block == step.block }
+              #expect(isOwn || slot == .tokens || slot == .branch, "\(step.name) reads \(slot)")
+            }
+          }
         }
       }
     }

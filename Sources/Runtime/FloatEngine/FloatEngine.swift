@@ -21,8 +21,14 @@ public final class FloatEngine {
   /// What multiplies.
   let products: FloatProducts
   private let weights: FloatWeights
-  private let arena: AlignedMemory
-  private let layout: ArenaLayout
+  let arena: AlignedMemory
+  let layout: ArenaLayout
+  /// What of the plan is computed here.
+  let duty: FloatDuty
+  /// Who looks for reads of memory that nobody wrote; nil but for tests.
+  let checks: MemoryChecks?
+  /// When the contents of slots are needed, for checks; empty without them.
+  let lifetimes: [Slot: [ClosedRange<Int>]]
   /// The steps that this engine computes, bound to memory; nil for those it leaves to another.
   private var operations: [FloatOperation?] = []
   private var current = 0
@@ -47,14 +53,18 @@ public final class FloatEngine {
     plan: Plan, weights: FloatWeights, pool: WorkerPool, kernels: Kernels
   ) throws(DeclipError) {
     try self.init(
-      plan: plan, weights: weights, pool: pool, kernels: kernels, duty: FloatDuty())
+      plan: plan, weights: weights, pool: pool, kernels: kernels, duty: FloatDuty(), checks: nil)
   }
 
   /// Places the part of a plan that is this engine's duty.
   init(
-    plan: Plan, weights: FloatWeights, pool: WorkerPool, kernels: Kernels, duty: FloatDuty
+    plan: Plan, weights: FloatWeights, pool: WorkerPool, kernels: Kernels, duty: FloatDuty,
+    checks: MemoryChecks?
   ) throws(DeclipError) {
     self.plan = plan
+    self.duty = duty
+    self.checks = checks
+    lifetimes = checks == nil ? [:] : plan.lifetimes
     self.weights = weights
     self.pool = pool
     self.kernels = kernels.floats
@@ -170,18 +180,23 @@ public final class FloatEngine {
   }
 
   private func walk(_ perform: (Int) -> Void) {
+    eraseArena()
     for index in operations.indices {
+      eraseContents(beginningIn: index..<index + 1)
       let start = clock_gettime_nsec()
       perform(index)
       durations[index] = clock_gettime_nsec() - start
+      eraseContents(endingIn: index..<index + 1)
     }
   }
 
   /// Does one step, if it is one of this engine's.
   func perform(_ index: Int) {
     guard let operation = operations[index] else { return }
+    checkReads(ofStep: index)
     current = index
     pool.run(self, jobs: jobs(of: operation))
+    checkResult(ofStep: index)
   }
 
   private func placePositions() throws(DeclipError) {

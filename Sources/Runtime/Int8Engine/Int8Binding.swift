@@ -8,33 +8,22 @@ struct Int8Binding {
   let precision: LayerPrecision
   /// Where slots that live within blocks of rows lie.
   let layout: RowLayout
-  /// Slots that float steps, attention or the caller read or write.
-  private let shared: Set<Slot>
-  /// The blocks whose queries and keys are quantised behind their projections.
-  private let quantizingBlocks: Set<Int>
+  private let places: SlotPlaces
 
-  /// Whether any block's are.
-  var quantizesHeads: Bool { !quantizingBlocks.isEmpty }
+  /// Whether any block's queries and keys are quantised behind their projections.
+  var quantizesHeads: Bool { !places.quantizingBlocks.isEmpty }
 
-  init(_ plan: Plan, _ weights: Int8Weights) throws(DeclipError) {
+  /// Binds a plan whose slots stand where their readers want them, or in `places`.
+  init(_ plan: Plan, _ weights: Int8Weights, places: SlotPlaces? = nil) throws(DeclipError) {
     self.plan = plan
     self.weights = weights
     let precision = LayerPrecision(plan, weights)
     self.precision = precision
-    let quantizingBlocks = Self.quantizingBlocks(plan, precision)
-    self.quantizingBlocks = quantizingBlocks
-    var shared = Set(plan.slots.filter { $0.isOutput || $0 == .tokens || $0 == .branch })
+    let places = places ?? SlotPlaces(plan, precision)
+    self.places = places
     var quantized: Set<Slot> = []
     var wide: Set<Slot> = []
     for step in plan.steps {
-      switch step.operation {
-      case .attend:
-        let isRead = { !quantizingBlocks.contains(step.block ?? 0) || $0 == Slot.value }
-        shared.formUnion(plan.reads(step).filter(isRead) + plan.writes(step))
-      case _ where precision.floatShare(of: step) != .none:
-        shared.formUnion(plan.reads(step) + plan.writes(step))
-      default: break
-      }
       switch step.operation {
       case _ where precision.floatShare(of: step) == .all: break
       case .embedPatches:
@@ -47,37 +36,24 @@ struct Int8Binding {
       default: break
       }
     }
-    self.shared = shared
     func sorted(_ slots: some Sequence<Slot>) -> [(Slot, columns: Int)] {
       slots.sorted { $0.rawValue < $1.rawValue }.map { ($0, plan.width(of: $0)) }
     }
-    var floats = plan.slots.subtracting(shared).subtracting([.gateOperand, .query, .key])
+    var floats = plan.slots.subtracting(places.shared).subtracting([.gateOperand, .query, .key])
     // One place for both, whose floats are needed for no longer than their quantisation.
-    if !quantizingBlocks.isEmpty { floats.insert(.query) }
+    if !places.quantizingBlocks.isEmpty { floats.insert(.query) }
     layout = RowLayout(
       floats: sorted(floats),
       bytes: sorted(quantized).map { ($0, columns: $1, planes: wide.contains($0) ? 2 : 1) })
   }
 
-  /// The blocks of ordinary attention whose projections are bytes, and whose heads fill the kernels'
-  /// vectors.
-  private static func quantizingBlocks(_ plan: Plan, _ precision: LayerPrecision) -> Set<Int> {
-    guard plan.transformer.headSize % 16 == 0 else { return [] }
-    var blocks = Set(
-      plan.steps.compactMap { step in
-        if case .attend(.ordinary, _) = step.operation { step.block } else { nil }
-      })
-    for step in plan.steps where step.scoreSlot != nil && precision.floatShare(of: step) != .none {
-      if let block = step.block { blocks.remove(block) }
-    }
-    return blocks
+  /// Whether a step belongs to a block whose queries and keys are quantised behind their projections.
+  func quantizesHeads(_ step: Step) -> Bool {
+    step.block.map(places.quantizingBlocks.contains) ?? false
   }
 
-  /// Whether a step belongs to a block whose queries and keys are quantised behind their projections.
-  func quantizesHeads(_ step: Step) -> Bool { step.block.map(quantizingBlocks.contains) ?? false }
-
   /// Whether a slot's floats stand in the memory of blocks only, or nowhere.
-  func isLocal(_ slot: Slot) -> Bool { !shared.contains(slot) }
+  func isLocal(_ slot: Slot) -> Bool { !places.shared.contains(slot) }
 
   /// What is done for each step. `float` holds the slots that are not local, `scores` the queries and
   /// keys that are quantised behind their projections.

@@ -66,6 +66,11 @@ struct AttentionScratch: @unchecked Sendable {
     ).assumingMemoryBound(to: declip_int8_ticks.self)
   }
 
+  /// Erases all of a thread's part but its clock, for `MemoryChecks`.
+  func erase(_ worker: Int) {
+    MemoryChecks.erase(base + worker * layout.byteCount, count: layout.clock)
+  }
+
   /// Two rows of floats.
   func row(_ worker: Int) -> UnsafeMutablePointer<Float> {
     pointer(worker, layout.row, as: Float.self)
@@ -112,6 +117,7 @@ extension Int8Engine {
     let layout = scratch.layout
     let rows = float.range(attention.rows)
     guard !rows.isEmpty else { return }
+    if checks != nil { scratch.erase(worker) }
     let clock = scratch.clock(worker)
     var start = clock_gettime_nsec()
     let valueLimit = attention.precision.valueLimit

@@ -32,15 +32,17 @@ public final class Int8Engine: VisionEngine {
   /// The working memory of each thread's attention.
   let scratch: AttentionScratch
 
+  /// Who looks for reads of memory that nobody wrote; nil but for tests.
+  let checks: MemoryChecks?
+  let work: [Int8Work]
+  let layout: RowLayout
   private let weights: Int8Weights
-  private let work: [Int8Work]
-  private let layout: RowLayout
   private let blockMemory: RowMemory
   /// Made when somebody first observes.
-  private var wholeMemory: RowMemory?
+  private(set) var wholeMemory: RowMemory?
   private let scratchMemory: AlignedMemory
   /// Queries and keys; nil where no block quantises them behind their projections.
-  private let scores: ScoreMemory?
+  let scores: ScoreMemory?
   private let blockCount: Int
 
   /// Whether attention counts ticks.
@@ -61,21 +63,31 @@ public final class Int8Engine: VisionEngine {
   /// Places a plan in memory and binds its steps to weights.
   ///
   /// Throws `usage` for a plan that the engine cannot compute, `internal` where memory is refused.
-  public init(
+  public convenience init(
     plan: Plan, weights: Int8Weights, pool: WorkerPool, kernels: Kernels
+  ) throws(DeclipError) {
+    try self.init(plan: plan, weights: weights, pool: pool, kernels: kernels, checks: nil)
+  }
+
+  /// The same for tests: with checks, and with slots in other places than their readers want.
+  init(
+    plan: Plan, weights: Int8Weights, pool: WorkerPool, kernels: Kernels, checks: MemoryChecks?,
+    places: SlotPlaces? = nil
   ) throws(DeclipError) {
     try Self.check(plan)
     self.plan = plan
+    self.checks = checks
     self.weights = weights
     self.pool = pool
     self.kernels = kernels
-    let binding = try Int8Binding(plan, weights)
+    let binding = try Int8Binding(plan, weights, places: places)
     layout = binding.layout
     float = try FloatEngine(
       plan: plan, weights: weights.floats, pool: pool, kernels: kernels,
       duty: FloatDuty(
         share: binding.precision.floatShare, places: { !binding.isLocal($0) },
-        phases: binding.precision.phases(of: plan), products: .fixedOrder))
+        phases: binding.precision.phases(of: plan), products: .fixedOrder),
+      checks: checks)
     scores = binding.quantizesHeads ? try ScoreMemory(plan) : nil
     work = try binding.work(float, scores)
     blockCount = RowBlock.count(rows: plan.rows, threads: pool.threads)
@@ -115,16 +127,19 @@ public final class Int8Engine: VisionEngine {
   }
 
   private func walk() {
+    eraseMemory()
     var step = 0
     while step < work.count {
-      let end = endOfRows(from: step)
-      if end > step {
-        performRows(step..<end, memory: blockMemory)
-        step = end
+      let endOfRows = endOfRows(from: step)
+      let steps = step..<max(endOfRows, step + 1)
+      float.eraseContents(beginningIn: steps)
+      if endOfRows > step {
+        performRows(steps, memory: blockMemory)
       } else {
         perform(step, memory: blockMemory)
-        step += 1
       }
+      eraseContents(endingIn: steps)
+      step = steps.upperBound
     }
   }
 
@@ -139,9 +154,11 @@ public final class Int8Engine: VisionEngine {
   private func perform(_ step: Int, memory: RowMemory) {
     let start = clock_gettime_nsec()
     switch work[step] {
-    case .attend:
+    case .attend(let attention):
+      checkReads(of: attention, step)
       current = .attention(step)
       pool.run(self, jobs: plan.transformer.heads)
+      float.checkResult(ofStep: step)
     case .floatThenRows:
       float.perform(step)
       performRows(step..<step + 1, memory: memory)
@@ -206,15 +223,19 @@ extension Int8Engine: ParallelTask {
       let block = currentMemory.block(rows, worker: worker)
       let clock = clock(worker)
       var start = clock_gettime_nsec()
+      eraseRows(of: block)
       for step in steps {
         guard let (operations, rows) = work[step].rowOperations else { continue }
         for operation in operations {
+          checkReads(of: operation, step, rows, in: block)
           perform(operation, rows, in: block)
+          checkResult(of: operation, step, rows, in: block)
           let end = clock_gettime_nsec()
           clock[step] += end - start
           if !operation.isProduct { clock[work.count + step] += end - start }
           start = end
         }
+        eraseRows(of: block, endingWith: step)
       }
     }
   }
@@ -235,13 +256,16 @@ extension Int8Engine {
       }
     wholeMemory = memory
     try float.withPixels(pixels) {
+      eraseMemory()
       for step in work.indices {
+        float.eraseContents(beginningIn: step..<step + 1)
         if case .rows = work[step] {
           performRows(step..<step + 1, memory: memory)
         } else {
           perform(step, memory: memory)
         }
         observe(step)
+        eraseContents(endingIn: step..<step + 1)
       }
     }
   }

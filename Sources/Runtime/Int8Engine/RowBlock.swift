@@ -45,6 +45,8 @@ struct RowLayout {
   private(set) var floats: [Slot: Int] = [:]
   /// The same for slots of quantised rows: bytes, then scales, plane by plane.
   private(set) var bytes: [Slot: Int] = [:]
+  /// Where all that a slot has in a block lies: bytes to a row before and behind it.
+  private(set) var extents: [Slot: [Range<Int>]] = [:]
   /// Bytes of all slots to a row.
   private(set) var rowSize = 0
 
@@ -61,13 +63,18 @@ struct RowLayout {
   init(floats: [(Slot, columns: Int)], bytes: [(Slot, columns: Int, planes: Int)]) {
     for (slot, columns) in floats {
       self.floats[slot] = rowSize
-      rowSize += 4 * Self.floatStride(columns)
+      place(slot, 4 * Self.floatStride(columns))
     }
     for (slot, columns, planes) in bytes {
       self.bytes[slot] = rowSize
-      rowSize += planes * Self.planeSize(stride: Self.byteStride(columns))
+      place(slot, planes * Self.planeSize(stride: Self.byteStride(columns)))
     }
     rowSize = aligned(rowSize)
+  }
+
+  private mutating func place(_ slot: Slot, _ size: Int) {
+    extents[slot, default: []].append(rowSize..<rowSize + size)
+    rowSize += size
   }
 }
 
@@ -99,6 +106,14 @@ final class RowMemory {
 
   /// The bytes that the memory takes.
   var byteCount: Int { memory.count }
+
+  /// Erases a thread's part, or of it what a slot has there, for `MemoryChecks`.
+  func erase(_ extent: Range<Int>? = nil, worker: Int) {
+    let base = memory.base + (isWhole ? 0 : worker * partSize)
+    let start = (extent?.lowerBound ?? 0) * capacity
+    let end = extent.map { $0.upperBound * capacity } ?? partSize
+    MemoryChecks.erase(base + start, count: end - start)
+  }
 
   /// The block of `rows`, worked on by a thread.
   func block(_ rows: Range<Int>, worker: Int) -> RowBlock {
@@ -156,6 +171,14 @@ struct QuantizedRows {
   private func start(_ plane: RowPlane, in block: RowBlock) -> UnsafeMutableRawPointer {
     let before = plane == .lower ? RowLayout.planeSize(stride: stride) : 0
     return block.base + (offset + before) * block.memory.capacity
+  }
+
+  /// Whether a row was written since its memory was erased, for `MemoryChecks`.
+  func isWritten(_ token: Int, columns: Int, in block: RowBlock) -> Bool {
+    let planes: [RowPlane] = quantization.isWide ? RowPlane.allCases : [.upper]
+    let hasScales = planes.allSatisfy { scale(token, $0, in: block)?.pointee.isNaN != true }
+    let row = UnsafeBufferPointer(start: row(token, in: block), count: columns)
+    return hasScales && row.contains { $0 != 0xff }
   }
 
   /// A row as floats.

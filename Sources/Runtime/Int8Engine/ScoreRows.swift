@@ -31,6 +31,13 @@ struct ScoreRows: @unchecked Sendable {
     words + token * width + head * headSize
   }
 
+  /// Whether all rows were written since their memory was erased, for `MemoryChecks`.
+  func areWritten(_ rows: Range<Int>) -> Bool {
+    (0..<width / headSize).allSatisfy { head in
+      rows.allSatisfy { !scale($0, head: head).pointee.isNaN }
+    }
+  }
+
   /// A head's scale of a token; those of the next tokens follow.
   func scale(_ token: Int, head: Int) -> UnsafeMutablePointer<Float> {
     scales + head * tokens + token
@@ -45,6 +52,9 @@ struct ScoreMemory {
 
   /// The bytes that they take.
   var byteCount: Int { memory.count }
+
+  /// Erases all rows, for `MemoryChecks`.
+  func erase() { MemoryChecks.erase(memory.base, count: memory.count) }
 
   init(_ plan: Plan) throws(DeclipError) {
     let size = ScoreRows.byteCount(plan)
