@@ -261,37 +261,56 @@ INLINE void add_run(const uint8_t *a, const int8_t *w, const int16_t *shift,
                      : OPERANDS_AT(w + 32, shift + 16));
 }
 
-// Adds the products of one row and `terms` terms in 16 bits, terms 0 and 2 of four apart from 1 and
-// 3, so that both sums of a column stand in the same lane. A function of its own, as it is rare and
-// would take registers.
-__attribute__((noinline)) TARGET static void
-add_wide(const uint8_t *a, const int8_t *w, size_t terms, int middle, __m128i sums[VECTORS]) {
+// Adds the products of R rows and `terms` terms in 16 bits, terms 0 and 2 of four apart from 1 and
+// 3, so that both sums of a column stand in the same lane.
+INLINE void add_wide(const size_t R, const uint8_t *a, size_t stride, const int8_t *w, size_t terms,
+                     int middle, __m128i result[TILE_ROWS][VECTORS]) {
     const __m128i c = _mm_set1_epi16((int16_t)middle), low = _mm_set1_epi16(255);
-    for (size_t i = 0; i < terms; i += 4, w += 4 * PANEL) {
-        int32_t bytes;
-        memcpy(&bytes, a + i, sizeof bytes);
-        const __m128i four = _mm_set1_epi32(bytes);
-        const __m128i even = _mm_sub_epi16(_mm_and_si128(four, low), c);
-        const __m128i odd = _mm_sub_epi16(_mm_srli_epi16(four, 8), c);
+    __m128i sums[TILE_ROWS][VECTORS];
+    memcpy(sums, result, R * sizeof *sums);
+    for (size_t i = 0; i < terms; i += 4, a += 4, w += 4 * PANEL) {
+        __m128i even[TILE_ROWS], odd[TILE_ROWS];
+        UNROLL for (size_t r = 0; r < R; r++) {
+            int32_t bytes;
+            memcpy(&bytes, a + r * stride, sizeof bytes);
+            const __m128i four = _mm_set1_epi32(bytes);
+            even[r] = _mm_sub_epi16(_mm_and_si128(four, low), c);
+            odd[r] = _mm_sub_epi16(_mm_srli_epi16(four, 8), c);
+        }
         UNROLL for (size_t j = 0; j < VECTORS; j++) {
             const __m128i weights = load_vector(w + 16 * j);
             const __m128i even_weights = _mm_srai_epi16(_mm_slli_epi16(weights, 8), 8);
             const __m128i odd_weights = _mm_srai_epi16(weights, 8);
-            sums[j] = _mm_add_epi32(sums[j], _mm_add_epi32(_mm_madd_epi16(even, even_weights),
-                                                           _mm_madd_epi16(odd, odd_weights)));
+            UNROLL for (size_t r = 0; r < R; r++) {
+                sums[r][j] = _mm_add_epi32(sums[r][j], _mm_madd_epi16(even[r], even_weights));
+                sums[r][j] = _mm_add_epi32(sums[r][j], _mm_madd_epi16(odd[r], odd_weights));
+            }
         }
     }
+    memcpy(result, sums, R * sizeof *sums);
 }
 
-INLINE void tile_wide(const size_t R, const tile_input *in, size_t first, size_t terms,
-                      __m128i sums[TILE_ROWS][VECTORS]) {
-    UNROLL for (size_t r = 0; r < R; r++) {
-        __m128i row[VECTORS]; // so that the sums need no place in memory elsewhere
-        UNROLL for (size_t j = 0; j < VECTORS; j++) row[j] = sums[r][j];
-        add_wide(in->a + r * in->a_stride + first, in->panels + first * PANEL, terms, middle(in),
-                 row);
-        UNROLL for (size_t j = 0; j < VECTORS; j++) sums[r][j] = row[j];
+// The same as functions of their own, as it is rare and would take registers.
+#define ADD_WIDE(R)                                                                                \
+    __attribute__((noinline)) TARGET static void add_wide_##R(                                     \
+        const uint8_t *a, size_t stride, const int8_t *w, size_t terms, int middle,                \
+        __m128i result[TILE_ROWS][VECTORS]) {                                                      \
+        add_wide(R, a, stride, w, terms, middle, result);                                          \
     }
+ADD_WIDE(1)
+ADD_WIDE(2)
+
+INLINE void add_rarely(const size_t R, const tile_input *in, size_t first, size_t terms,
+                       __m128i sums[TILE_ROWS][VECTORS]) {
+    const uint8_t *a = in->a + first;
+    const int8_t *w = in->panels + first * PANEL;
+    __m128i copy[TILE_ROWS][VECTORS]; // so that the sums need no place in memory elsewhere
+    memcpy(copy, sums, R * sizeof *sums);
+    if (R == 2)
+        add_wide_2(a, in->a_stride, w, terms, middle(in), copy);
+    else
+        add_wide_1(a, in->a_stride, w, terms, middle(in), copy);
+    memcpy(sums, copy, R * sizeof *sums);
 }
 
 INLINE void finish(const size_t R, __m128i sums[TILE_ROWS][VECTORS], const tile_output *out) {
@@ -341,14 +360,14 @@ INLINE void tile(const size_t R, const tile_input *in, const tile_output *out) {
     const int8_t *w = in->panels;
     for (size_t i = 0; i < runs; i++, a += RUN_TERMS, w += RUN_BYTES) {
         if (__builtin_expect(squares[i] > limits[i], 0)) {
-            tile_wide(R, in, i * RUN_TERMS, RUN_TERMS, sums);
+            add_rarely(R, in, i * RUN_TERMS, RUN_TERMS, sums);
             continue;
         }
         UNROLL for (size_t r = 0; r < R; r++)
             add_run(a + r * in->a_stride, w, facts->shifts[i], sums[r]);
     }
     if (runs * RUN_TERMS < in->k)
-        tile_wide(R, in, runs * RUN_TERMS, in->k - runs * RUN_TERMS, sums);
+        add_rarely(R, in, runs * RUN_TERMS, in->k - runs * RUN_TERMS, sums);
     finish(R, sums, out);
 }
 
