@@ -62,6 +62,8 @@ static void choose(void) {
     offer("portable", &declip_float_portable, &declip_int8_portable);
 #if defined(__x86_64__)
     __builtin_cpu_init();
+    if (__builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1"))
+        offer("sse41", &declip_float_sse41, &declip_int8_sse41);
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         offer("avx2", &declip_float_avx2, &declip_int8_avx2);
         if (has_avxvnni())

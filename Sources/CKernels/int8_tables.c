@@ -8,6 +8,11 @@ const declip_int8_kernels declip_int8_portable = {
 };
 
 #if defined(__x86_64__)
+const declip_int8_kernels declip_int8_sse41 = {
+    &declip_int8_gemm_sse41,
+    &declip_int8_rows_sse41,
+    &declip_int8_attention_sse41,
+};
 const declip_int8_kernels declip_int8_avx2 = {
     &declip_int8_gemm_avx2,
     &declip_int8_rows_avx2,

@@ -9,12 +9,15 @@ extern const declip_int8_gemm declip_int8_gemm_portable;
 extern const declip_int8_rows declip_int8_rows_portable;
 extern const declip_int8_attention declip_int8_attention_portable;
 #if defined(__x86_64__)
+extern const declip_int8_gemm declip_int8_gemm_sse41;
 extern const declip_int8_gemm declip_int8_gemm_avx2;
 extern const declip_int8_gemm declip_int8_gemm_avxvnni;
 extern const declip_int8_gemm declip_int8_gemm_avx512vnni;
 extern const declip_int8_gemm declip_int8_gemm_avx512fip;
+extern const declip_int8_rows declip_int8_rows_sse41;
 extern const declip_int8_rows declip_int8_rows_avx2;
 extern const declip_int8_rows declip_int8_rows_avx512;
+extern const declip_int8_attention declip_int8_attention_sse41;
 extern const declip_int8_attention declip_int8_attention_avx2;
 extern const declip_int8_attention declip_int8_attention_avxvnni;
 extern const declip_int8_attention declip_int8_attention_avx512vnni;

@@ -31,9 +31,9 @@ compile() {
   objects+=("$object")
 }
 objects=()
-for source in $check/*.c $here/main.c $kernels/float_{portable,avx2,avx512}.c \
-  $kernels/int8_{gemm,attention}_{portable,avx2,avx512vnni}.c $kernels/int8_{gemm,attention}_avx512fip.c \
-  $kernels/int8_rows_{portable,avx2,avx512}.c $kernels/int8_tables.c; do
+for source in $check/*.c $here/main.c $kernels/float_{portable,sse41,avx2,avx512}.c \
+  $kernels/int8_{gemm,attention}_{portable,sse41,avx2,avx512vnni,avx512fip}.c \
+  $kernels/int8_rows_{portable,sse41,avx2,avx512}.c $kernels/int8_tables.c; do
   compile "$source"
 done
 # AVX-VNNI with the EVEX form of its instructions, 256 bits wide.

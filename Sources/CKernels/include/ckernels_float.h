@@ -61,6 +61,7 @@ typedef struct declip_float_kernels {
 
 extern const declip_float_kernels declip_float_portable;
 #if defined(__x86_64__)
+extern const declip_float_kernels declip_float_sse41;
 extern const declip_float_kernels declip_float_avx2;
 extern const declip_float_kernels declip_float_avx512;
 #elif defined(__aarch64__)

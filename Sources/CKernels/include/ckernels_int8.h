@@ -210,6 +210,7 @@ typedef struct declip_int8_kernels {
 
 extern const declip_int8_kernels declip_int8_portable;
 #if defined(__x86_64__)
+extern const declip_int8_kernels declip_int8_sse41;
 extern const declip_int8_kernels declip_int8_avx2;
 extern const declip_int8_kernels declip_int8_avxvnni;
 extern const declip_int8_kernels declip_int8_avx512vnni;
