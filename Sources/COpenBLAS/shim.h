@@ -17,3 +17,7 @@ static inline void openblas_end_threads(void) {
     if (blas_thread_shutdown_)
         blas_thread_shutdown_();
 }
+
+// The library's version and options, and the processor whose kernels it chose.
+char *openblas_get_config(void);
+char *openblas_get_corename(void);

@@ -19,6 +19,7 @@ struct CalibrationText {
     let options = record.options.sorted { $0.key < $1.key }.map { "--\($0.key) \($0.value)" }
     let lines =
       facts + [("pictures", pictures)]
+      + (record.arithmetic.map { [("fitted with", $0)] } ?? [])
       + (options.isEmpty ? [] : [("options", options.joined(separator: " "))])
     return lines.map { "\($0.name): \($0.value)" }.joined(separator: "\n")
   }

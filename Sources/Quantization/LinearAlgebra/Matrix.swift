@@ -39,13 +39,16 @@ enum Matrix {
       a + first * width, Int32(width), b, Int32(width), adding, c, Int32(columns))
   }
 
+  /// The rows of a part of a product: sums depend on a product's shape, and so must not on threads.
+  private static let partRows = 96
+
   /// `rows weight^T` on all threads of a pool: rows `[count, width]`, weight `[outputs, width]`,
-  /// result `[count, outputs]`.
+  /// result `[count, outputs]`. The same for any number of threads.
   static func product(
     of rows: [Float], with weight: [Float], width: Int, pool: WorkerPool
   ) -> [Float] {
     let (count, outputs) = (rows.count / width, weight.count / width)
-    let parts = max(1, min(pool.threads, count))
+    let parts = (count + partRows - 1) / partRows
     return [Float](unsafeUninitializedCapacity: count * outputs) { target, initialized in
       nonisolated(unsafe) let target = target
       rows.withUnsafeBufferPointer { rows in

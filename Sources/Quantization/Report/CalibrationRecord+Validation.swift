@@ -36,6 +36,7 @@ extension CalibrationRecord {
       try require(
         count <= Self.mostEntries, key, "of \(count) entries", "at most \(Self.mostEntries)")
     }
+    if let arithmetic { try requireText(arithmetic, "arithmetic") }
     for (key, value) in options {
       try requireText(key, "options")
       try requireText(value, "options")

@@ -7,6 +7,9 @@
 public struct CalibrationRecord: Codable, Hashable, Sendable {
   /// The options of the calibration as the user would give them, such as `rounding: gptq`.
   public var options: [String: String]
+  /// The library that multiplied floats and the processor whose kernels it chose, such as
+  /// `OpenBLAS 0.3.21 SkylakeX`; nil in files of older versions.
+  public var arithmetic: String?
   /// The pictures that scales were fitted on.
   public var calibrationPictures: Int
   /// The pictures that objectives were measured on, none of them among the former.
@@ -22,11 +25,12 @@ public struct CalibrationRecord: Codable, Hashable, Sendable {
 
   /// Makes a record.
   public init(
-    options: [String: String] = [:], calibrationPictures: Int, heldOutPictures: Int,
-    skippedPictures: Int = 0, objectives: [Objective] = [], ladder: [Rung] = [],
+    options: [String: String] = [:], arithmetic: String? = nil, calibrationPictures: Int,
+    heldOutPictures: Int, skippedPictures: Int = 0, objectives: [Objective] = [], ladder: [Rung] = [],
     layers: [Layer] = []
   ) {
     self.options = options
+    self.arithmetic = arithmetic
     self.calibrationPictures = calibrationPictures
     self.heldOutPictures = heldOutPictures
     self.skippedPictures = skippedPictures

@@ -128,6 +128,9 @@ extension ReportPage {
     rows.append(["pictures that scales were fitted on", "\(record.calibrationPictures)"])
     rows.append(["pictures that figures were measured on", "\(record.heldOutPictures)"])
     rows.append(["pictures that could not be read", "\(record.skippedPictures)"])
+    if let arithmetic = record.arithmetic {
+      rows.append(["fitted with", Markup.escaped(arithmetic)])
+    }
     rows += record.options.sorted { $0.key < $1.key }.map {
       [Markup.escaped("--" + $0.key), Markup.escaped($0.value)]
     }

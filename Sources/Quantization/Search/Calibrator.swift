@@ -70,8 +70,8 @@ public struct Calibrator {
     }
     let tower = try quantizer.tower(chosen.recipe)
     var record = CalibrationRecord(
-      options: optionTexts, calibrationPictures: fitted.count, heldOutPictures: heldOut.count,
-      skippedPictures: skipped)
+      options: optionTexts, arithmetic: Arithmetic.name, calibrationPictures: fitted.count,
+      heldOutPictures: heldOut.count, skippedPictures: skipped)
     record.add(ladder, size: pictures.size, modes: modes)
     try record.add(quantizer, tower, chosen.recipe, sensitivities: measured, pool: pool)
     return Result(tower: tower, record: record)
