@@ -1,7 +1,7 @@
 import ArgumentParser
 import Container
 import DeCLIP
-import Glibc
+import Files
 import Importers
 import Terminal
 
@@ -79,7 +79,7 @@ struct Import: ParsableCommand {
   }
 
   private func convert(to output: String) throws(DeclipError) {
-    if !force && access(output, F_OK) == 0 {
+    if try OutputDestination.isFile(output) && !force {
       throw DeclipError(
         .cannotCreate, "exists already", file: output,
         remedy: "give another --output, or --force to replace it")

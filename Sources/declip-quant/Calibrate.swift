@@ -1,7 +1,7 @@
 import ArgumentParser
 import CommandOptions
 import DeCLIP
-import Glibc
+import Files
 import Quantization
 import Runtime
 import Terminal
@@ -58,7 +58,7 @@ struct Calibrate: ParsableCommand {
   }
 
   private func calibrate() throws(DeclipError) {
-    if !force && access(output, F_OK) == 0 {
+    if try OutputDestination.isFile(output) && !force {
       throw DeclipError(
         .cannotCreate, "exists already", file: output,
         remedy: "give another --output, or --force to replace it")
