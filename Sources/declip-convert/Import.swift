@@ -57,6 +57,13 @@ struct Import: ParsableCommand {
   @Flag(help: "Leave out the text tower; class embeddings are then given to declip-run.")
   var visionOnly = false
 
+  @Flag(
+    help: """
+      Let the external data of an ONNX graph be links, symbolic or hard, that lead out of its \
+      folder, as in the caches of download tools.
+      """)
+  var allowExternalLinks = false
+
   @Flag(help: "Replace the output where it exists.")
   var force = false
 
@@ -88,7 +95,7 @@ struct Import: ParsableCommand {
       model, to: output,
       importing: ImportOptions(
         activation: activation, heads: heads, tokenizerPath: tokenizer,
-        visionOnly: visionOnly),
+        visionOnly: visionOnly, allowsExternalLinks: allowExternalLinks),
       writing: ContainerOptions(
         precision: storedType,
         compression: compression == .none ? .none : .zstd(level: level), threads: threads,

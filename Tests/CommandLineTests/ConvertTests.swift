@@ -131,6 +131,23 @@ import Testing
     #expect(text == "error: standard output: cannot be written: No space left on device\n")
   }
 
+  @Test func linkedExternalDataNeedsAnOption() throws {
+    let name = "openclip-image-external.onnx"
+    let graph = folder("model/" + name)
+    try FileManager.default.createDirectory(
+      atPath: folder("model"), withIntermediateDirectories: true)
+    try FileManager.default.copyItem(
+      atPath: Repository.path("Tests/Goldens/onnx/" + name), toPath: graph)
+    try FileManager.default.copyItem(
+      atPath: Repository.path("Tests/Goldens/onnx/\(name).data"), toPath: folder("data"))
+    try FileManager.default.linkItem(atPath: folder("data"), toPath: graph + ".data")
+    let refusal = try convert(graph, "--no-verify")
+    #expect(refusal.status == 65)
+    #expect(refusal.errors.contains("'\(name).data' has 2 names"))
+    #expect(refusal.errors.hasSuffix("with --allow-external-links\n"))
+    #expect(try convert(graph, "--no-verify", "--allow-external-links").status == 0)
+  }
+
   @Test func exitCodesFollowSysexits() throws {
     #expect(try convert().status == 64)
     #expect(try convert(golden, "--precision", "f8").status == 64)
