@@ -28,6 +28,8 @@ struct Calibrate: ParsableCommand {
   @Option(help: "The network's input, S or HEIGHTxWIDTH; by default the native size.")
   var size: InputSize?
 
+  @OptionGroup var pictureOptions: PictureOptions
+
   @OptionGroup var methods: MethodOptions
 
   @Option(help: "Classes whose labels are compared, by commas or @FILE with one a line.")
@@ -68,7 +70,7 @@ struct Calibrate: ParsableCommand {
     let pictures = try PictureSet(
       PictureFiles.paths(of: images), limit: limit, seed: methods.seed,
       size: size ?? InputSize(height: source.nativeSize, width: source.nativeSize),
-      for: source.architecture, threads: pool.threads
+      for: source.architecture, threads: pool.threads, pixelLimit: pictureOptions.maxPixels
     ) { Terminal.printWarning("passed over: \($0)") }
     // Observing, measuring in float, finding migrations, and the ladder's rungs.
     var progress = Progress(total: methods.method == .auto ? 11 : 4)
