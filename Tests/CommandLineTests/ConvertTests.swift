@@ -172,7 +172,8 @@ import Testing
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     try process.run()
-    let deadline = Date().addingTimeInterval(60)
+    // A guard against hanging alone.
+    let deadline = Date().addingTimeInterval(600)
     while !folder.names.contains(where: { $0.hasSuffix(".partial") }), Date() < deadline,
       process.isRunning
     { usleep(1000) }
