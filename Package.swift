@@ -27,12 +27,13 @@ let package = Package(
 
     // C.
     .target(name: "CKernels", exclude: ["float_vector.inc"]),
+    .target(name: "CMappings"),
     .target(name: "CONNX", dependencies: ["CProtobufC"]),
     .target(name: "CImages", dependencies: ["CJPEG", "CPNG"]),
 
     // Swift, lowest first; imports point up this list only.
     .target(name: "Model"),
-    .target(name: "Files", dependencies: ["Model"]),
+    .target(name: "Files", dependencies: ["Model", "CMappings"]),
     .target(name: "Container", dependencies: ["Model", "Files", "CKernels", "CZstd"]),
     .target(name: "Runtime", dependencies: ["Model", "CKernels", "COpenBLAS"]),
     .target(

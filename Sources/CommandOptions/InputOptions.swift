@@ -15,6 +15,23 @@ public struct ModeOptions: ParsableArguments {
   public init() {}
 }
 
+/// What pictures are read.
+public struct PictureOptions: ParsableArguments {
+  /// The most pixels of a picture.
+  @Option(help: "The most pixels of a picture; a larger one is refused before it takes memory.")
+  public var maxPixels = Image.maximumPixelCount
+
+  /// Makes options to be parsed.
+  public init() {}
+
+  /// Refuses a limit that no picture can keep.
+  public func validate() throws {
+    guard maxPixels >= 1 else {
+      throw ValidationError("--max-pixels is \(maxPixels), expected 1 or more")
+    }
+  }
+}
+
 /// The options that say how a picture is laid into the network's input.
 public struct InputOptions: ParsableArguments {
   /// The network's input.

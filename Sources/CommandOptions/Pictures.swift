@@ -6,9 +6,13 @@ import Vision
 /// the command then ends with its exit code.
 public struct Pictures {
   private let paths: [String]
+  private let options: PictureOptions
 
   /// Pictures by their paths.
-  public init(paths: [String]) { self.paths = paths }
+  public init(paths: [String], _ options: PictureOptions) {
+    self.paths = paths
+    self.options = options
+  }
 
   /// Calls `body` with every picture that can be read; returns the first failure's kind, if any.
   public func forEach(
@@ -19,7 +23,7 @@ public struct Pictures {
     for path in paths {
       progress.begin(path)
       do throws(DeclipError) {
-        try body(path, try Image(path: path))
+        try body(path, try Image(path: path, limit: options.maxPixels))
       } catch {
         progress.end()
         Terminal.printError("\(error)")

@@ -74,7 +74,7 @@ public enum ClassList {
   public static func names(in argument: String) throws(DeclipError) -> [String] {
     guard argument.hasPrefix("@") else { return trimmed(argument.split(separator: ",")) }
     let path = String(argument.dropFirst())
-    let bytes = try MappedFile(path: path).bytes
+    let bytes = try ByteView(contentsOf: path)
     guard let text = bytes.withUnsafeBytes({ String(validating: $0, as: UTF8.self) }) else {
       throw DeclipError(.badData, "is not UTF-8 text", file: path)
     }

@@ -6,8 +6,10 @@ extension ContainerFile {
   /// the calibration by reading them, weights in int8 against their record, and that nothing but
   /// zeros lies between.
   ///
-  /// Throws `badData` that lists every damaged place by name.
+  /// Throws `badData` that lists every damaged place by name, `inputOutput` where the file changes
+  /// meanwhile.
   public func check(threads: Int = 1) throws(DeclipError) {
+    try file.requireUnchanged()
     var damages = sections.compactMap(damage) + paddingDamages()
     let jobs = entries.flatMap { entry in entry.frames.indices.map { (entry, $0) } }
     try withOrderedWork(
@@ -28,6 +30,8 @@ extension ContainerFile {
         if let damage { damages.append(damage) }
       })
     if damages.isEmpty { damages = quantizationDamages(threads: threads) }
+    // What others change meanwhile is no damage.
+    try file.requireUnchanged()
     guard let first = damages.first else { return }
     if damages.count == 1 { throw first.inFile(path) }
     let places = damages.map { damage in

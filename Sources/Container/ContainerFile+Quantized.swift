@@ -45,7 +45,7 @@ extension ContainerFile {
   public func calibration() throws(DeclipError) -> String? {
     do throws(DeclipError) {
       guard let section = SectionTable(sections)[Section.Name.calibration] else { return nil }
-      let content = try section.content(in: file.bytes)
+      let content = try content(of: section)
       try JSONSection.requireObject(content, section.name)
       return content.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     } catch {
@@ -62,7 +62,7 @@ extension ContainerFile {
     do throws(DeclipError) {
       guard let section = SectionTable(sections)[Section.Name.calibration] else { return nil }
       return try JSONSection.decode(
-        Record.self, section.content(in: file.bytes), section.name, header)
+        Record.self, content(of: section), section.name, header)
     } catch {
       throw error.inFile(path)
     }

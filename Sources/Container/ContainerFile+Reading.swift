@@ -8,7 +8,7 @@ extension ContainerFile {
   /// Weights in int8 become their products with the scales. Safe to call from several threads;
   /// scratch is two frames a call at most, or the bytes of one weight in int8, and pages of the
   /// file go back to the system frame by frame. Throws `badData` where the tensor is absent or
-  /// damaged.
+  /// damaged, `inputOutput` where the file changes meanwhile.
   public func read(
     _ role: TensorRole, into destination: UnsafeMutableBufferPointer<Float>
   ) throws(DeclipError) {
@@ -132,12 +132,15 @@ extension ContainerFile {
       guard
         let bytes = file.bytes.slice(offset: frame.offset, length: UInt64(frame.storedLength))
       else { throw DeclipError(.badData, "does not lie in the file") }
-      try pool.with { decoder throws(DeclipError) in
-        try bytes.withUnsafeBytes { bytes throws(DeclipError) in
-          try body(decoder, bytes, frame)
+      try file.whileUnchanged { () throws(DeclipError) in
+        try pool.with { decoder throws(DeclipError) in
+          try bytes.withUnsafeBytes { bytes throws(DeclipError) in
+            try body(decoder, bytes, frame)
+          }
         }
       }
     } catch {
+      if error.kind == .inputOutput { throw error }
       var error = error.inFile(path)
       error.place = place
       error.offset = frame.offset

@@ -4,8 +4,8 @@ import Model
 /// A `.declip` file, mapped into memory and open for reading.
 ///
 /// Opening checks the header, the section table, the architecture, the quantisation, the provenance
-/// and the tensor index, and touches nothing else. Every frame is checked when it is read. The file must not be
-/// cut short by others while it is open: like any mapped file, it would end the process.
+/// and the tensor index, and touches nothing else. Every frame is checked when it is read. A file that
+/// others write to, or cut short, while it is open is an error from then on.
 public final class ContainerFile: WeightSource, Sendable {
   /// The path as it was given.
   public let path: String
@@ -31,12 +31,13 @@ public final class ContainerFile: WeightSource, Sendable {
   /// Opens the file at `path`.
   ///
   /// Throws `missingInput` where it cannot be opened, `badData` naming the section or tensor where
-  /// it is no intact `.declip` file that this tool understands.
+  /// it is no intact `.declip` file that this tool understands, `inputOutput` where it changes
+  /// meanwhile.
   public init(path: String) throws(DeclipError) {
     let file = try MappedFile(path: path)
     let parsed: Parsed
     do throws(DeclipError) {
-      parsed = try Parsed(file.bytes)
+      parsed = try file.whileUnchanged { () throws(DeclipError) in try Parsed(file.bytes) }
     } catch {
       throw error.inFile(path)
     }
@@ -77,10 +78,16 @@ public final class ContainerFile: WeightSource, Sendable {
   public func tokenizer() throws(DeclipError) -> TokenizerData? {
     do throws(DeclipError) {
       guard let section = SectionTable(sections)[Section.Name.tokenizer] else { return nil }
-      return try TokenizerData(decoding: section.content(in: file.bytes))
+      return try TokenizerData(decoding: content(of: section))
     } catch {
       throw error.inFile(path)
     }
+  }
+
+  /// A section's checked and decoded content; throws `badData`, or `inputOutput` where the file
+  /// changes meanwhile.
+  func content(of section: Section) throws(DeclipError) -> ByteView {
+    try file.whileUnchanged { () throws(DeclipError) in try section.content(in: file.bytes) }
   }
 }
 

@@ -1,4 +1,5 @@
 import Container
+import Files
 import Importers
 @_exported import Model
 import Runtime
@@ -22,8 +23,8 @@ public enum Conversion {
   /// Reads the checkpoint at `source` and writes it to `destination`, whole or not at all.
   ///
   /// With a `tolerance` the model is verified before it is written: against the source's own graph
-  /// where it has one, else for finite weights and outputs; what was written is read back. The
-  /// result becomes part of the file's provenance.
+  /// where it has one, else for finite weights and outputs; what was written to a file is read
+  /// back. The result becomes part of the file's provenance.
   ///
   /// Throws `missingInput`, `badData` and `usage` as `CheckpointImporter.read`, and what
   /// `ContainerWriter.write` throws.
@@ -50,10 +51,16 @@ public enum Conversion {
         throw error.inFile(source)
       }
     }
+    let canBeReadBack = try OutputDestination.canBeReadBack(destination)
     let summary = try ContainerWriter.write(checkpoint, to: destination, options: writing)
-    if tolerance != nil { try Verification.roundTrip(checkpoint, destination, pool: pool) }
+    var warnings = checkpoint.warnings
+    if tolerance != nil, canBeReadBack {
+      try Verification.roundTrip(checkpoint, destination, pool: pool)
+    } else if tolerance != nil {
+      warnings.append("\(destination) is no file, so what was written was not read back")
+    }
     return Report(
-      architecture: checkpoint.architecture, warnings: checkpoint.warnings,
+      architecture: checkpoint.architecture, warnings: warnings,
       verification: verification,
       hasTokenizer: checkpoint.tokenizer != nil, summary: summary)
   }

@@ -39,7 +39,7 @@ public enum CheckpointImporter {
   private static func readGraph(
     path: String, options: ImportOptions
   ) throws(DeclipError) -> (checkpoint: Checkpoint, reference: ReferenceGraph?) {
-    let (model, source) = try ONNXImporter.source(path: path)
+    let (model, source) = try ONNXImporter.source(path: path, options: options)
     // Digests read every page, which is cheapest in memory while there is nothing else in it.
     let provenance = provenance(of: source)
     var (checkpoint, reference) = try ONNXImporter.read(model, options: options)

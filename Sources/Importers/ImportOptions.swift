@@ -11,15 +11,18 @@ public struct ImportOptions: Sendable {
   public var tokenizerPath: String?
   /// Whether to leave out the text tower and its tokenizer.
   public var visionOnly: Bool
+  /// Whether external data of an ONNX graph may be links that lead out of its folder.
+  public var allowsExternalLinks: Bool
 
   /// Makes options; the defaults decide nothing.
   public init(
     activation: Activation? = nil, heads: Int? = nil, tokenizerPath: String? = nil,
-    visionOnly: Bool = false
+    visionOnly: Bool = false, allowsExternalLinks: Bool = false
   ) {
     self.activation = activation
     self.heads = heads
     self.tokenizerPath = tokenizerPath
     self.visionOnly = visionOnly
+    self.allowsExternalLinks = allowsExternalLinks
   }
 }

@@ -7,6 +7,12 @@ extension ParsableCommand {
   public func reporting(_ body: () throws -> Void) throws {
     do {
       try body()
+      // What is printed may still wait in a buffer, and find the disk full.
+      guard fflush(nil) == 0 else {
+        throw DeclipError(
+          .inputOutput, "cannot be written: \(String(cString: strerror(errno)))",
+          file: "standard output")
+      }
     } catch let error as DeclipError {
       Terminal.printError("\(error)")
       throw ExitCode(error.kind.rawValue)

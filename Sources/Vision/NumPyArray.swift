@@ -23,9 +23,9 @@ public struct NumPyArray: Hashable, Sendable {
   /// Reads a `.npy` file; throws `missingInput`, or `badData` where it is no such file, of
   /// another element type or order, or shorter or longer than its header says.
   public init(path: String) throws(DeclipError) {
-    let file = try MappedFile(path: path)
+    let bytes = try ByteView(contentsOf: path)
     do {
-      try self.init(file: file.bytes)
+      try self.init(file: bytes)
     } catch {
       throw error.inFile(path)
     }

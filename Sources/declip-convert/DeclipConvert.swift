@@ -1,5 +1,6 @@
 import ArgumentParser
 import DeCLIP
+import Files
 
 /// `declip-convert`: imports, inspects and checks models.
 @main
@@ -16,4 +17,9 @@ struct DeclipConvert: ParsableCommand {
     version: DeclipVersion.current,
     subcommands: [Import.self, Inspect.self, Check.self, Diff.self],
     defaultSubcommand: Import.self)
+
+  static func main() {
+    MappedFile.endProcessOnFault()
+    main(nil)
+  }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Container
 import DeCLIP
-import Glibc
+import Files
 import Importers
 import Terminal
 
@@ -57,6 +57,13 @@ struct Import: ParsableCommand {
   @Flag(help: "Leave out the text tower; class embeddings are then given to declip-run.")
   var visionOnly = false
 
+  @Flag(
+    help: """
+      Let the external data of an ONNX graph be links, symbolic or hard, that lead out of its \
+      folder, as in the caches of download tools.
+      """)
+  var allowExternalLinks = false
+
   @Flag(help: "Replace the output where it exists.")
   var force = false
 
@@ -79,7 +86,7 @@ struct Import: ParsableCommand {
   }
 
   private func convert(to output: String) throws(DeclipError) {
-    if !force && access(output, F_OK) == 0 {
+    if try OutputDestination.isFile(output) && !force {
       throw DeclipError(
         .cannotCreate, "exists already", file: output,
         remedy: "give another --output, or --force to replace it")
@@ -88,7 +95,7 @@ struct Import: ParsableCommand {
       model, to: output,
       importing: ImportOptions(
         activation: activation, heads: heads, tokenizerPath: tokenizer,
-        visionOnly: visionOnly),
+        visionOnly: visionOnly, allowsExternalLinks: allowExternalLinks),
       writing: ContainerOptions(
         precision: storedType,
         compression: compression == .none ? .none : .zstd(level: level), threads: threads,

@@ -1,7 +1,7 @@
 import ArgumentParser
 import CommandOptions
 import DeCLIP
-import Glibc
+import Files
 import Quantization
 import Runtime
 import Terminal
@@ -27,6 +27,8 @@ struct Calibrate: ParsableCommand {
 
   @Option(help: "The network's input, S or HEIGHTxWIDTH; by default the native size.")
   var size: InputSize?
+
+  @OptionGroup var pictureOptions: PictureOptions
 
   @OptionGroup var methods: MethodOptions
 
@@ -58,7 +60,7 @@ struct Calibrate: ParsableCommand {
   }
 
   private func calibrate() throws(DeclipError) {
-    if !force && access(output, F_OK) == 0 {
+    if try OutputDestination.isFile(output) && !force {
       throw DeclipError(
         .cannotCreate, "exists already", file: output,
         remedy: "give another --output, or --force to replace it")
@@ -68,7 +70,7 @@ struct Calibrate: ParsableCommand {
     let pictures = try PictureSet(
       PictureFiles.paths(of: images), limit: limit, seed: methods.seed,
       size: size ?? InputSize(height: source.nativeSize, width: source.nativeSize),
-      for: source.architecture, threads: pool.threads
+      for: source.architecture, threads: pool.threads, pixelLimit: pictureOptions.maxPixels
     ) { Terminal.printWarning("passed over: \($0)") }
     // Observing, measuring in float, finding migrations, and the ladder's rungs.
     var progress = Progress(total: methods.method == .auto ? 11 : 4)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import DeCLIP
+import Files
 
 /// `declip-quant`: calibration, evaluation and reports.
 @main
@@ -9,4 +10,9 @@ struct DeclipQuant: ParsableCommand {
     abstract: "Quantise .declip models and see what it costs.",
     version: DeclipVersion.current,
     subcommands: [Calibrate.self, Evaluate.self, Report.self])
+
+  static func main() {
+    MappedFile.endProcessOnFault()
+    main(nil)
+  }
 }

@@ -40,6 +40,8 @@ struct Evaluate: ParsableCommand {
   @Option(help: "How the last block aggregates, one or more modes separated by commas.")
   var mode = CommaList<DenseMode>([.qq])
 
+  @OptionGroup var pictureOptions: PictureOptions
+
   @OptionGroup var input: InputOptions
 
   @OptionGroup var windowOptions: WindowOptions
@@ -69,7 +71,7 @@ struct Evaluate: ParsableCommand {
     let options = EvaluationOptions(
       modes: mode.values, layout: input.layout(windows: windowOptions.windows),
       regionKinds: Set(datasetOptions.regions.values),
-      ignoredLabels: Set(datasetOptions.ignore.values))
+      ignoredLabels: Set(datasetOptions.ignore.values), pixelLimit: pictureOptions.maxPixels)
     let subjects = try subjects(groups, dataset, pool)
     let evaluator = try Evaluator(subjects, dataset: dataset, options: options, pool: pool)
     let journal = try resume.map { path throws(DeclipError) in

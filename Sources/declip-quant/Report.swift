@@ -38,6 +38,8 @@ struct Report: ParsableCommand {
 
   @OptionGroup var modeOptions: ModeOptions
 
+  @OptionGroup var pictureOptions: PictureOptions
+
   @OptionGroup var input: InputOptions
 
   @Option(help: "The most pictures to show.")
@@ -103,7 +105,7 @@ struct Report: ParsableCommand {
     var failure: DeclipError.Kind?
     for path in try PictureFiles.paths(of: images) where pictures.count < limit {
       do throws(DeclipError) {
-        pictures.append(try comparison.compare(path))
+        pictures.append(try comparison.compare(path, pixelLimit: pictureOptions.maxPixels))
       } catch {
         guard error.kind != .usage else { throw error }
         Terminal.printError("\(error)")

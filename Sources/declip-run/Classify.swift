@@ -16,6 +16,8 @@ struct Classify: ParsableCommand {
 
   @OptionGroup var vocabularyOptions: VocabularyOptions
 
+  @OptionGroup var pictureOptions: PictureOptions
+
   @Option(help: "The side of the input in pixels; by default the native size.")
   var size: Int?
 
@@ -48,7 +50,8 @@ struct Classify: ParsableCommand {
         model, vocabulary: vocabulary, engine: options.engine, pool: pool)
       let size = size ?? model.nativeSize
       var results: [Result] = []
-      let failure = Pictures(paths: images).forEach { path, image throws(DeclipError) in
+      let failure = Pictures(paths: images, pictureOptions).forEach {
+        path, image throws(DeclipError) in
         let scores = try classifier.scores(of: image, size: size)
         let classes = scores.prefix(top).map {
           Result.Class(

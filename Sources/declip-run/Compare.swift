@@ -37,6 +37,8 @@ struct Compare: ParsableCommand {
   @Option(help: "What B is computed with, in the same way.")
   var engineB: EngineKind?
 
+  @OptionGroup var pictureOptions: PictureOptions
+
   @OptionGroup var modeOptions: ModeOptions
 
   @OptionGroup var input: InputOptions
@@ -66,7 +68,8 @@ struct Compare: ParsableCommand {
           first, mode: modeOptions.mode, outputs: [.dense], engine: engines.a, pool: pool),
         other: ImageEncoder(
           second, mode: modeOptions.mode, outputs: [.dense], engine: engines.b, pool: pool))
-      let failure = Pictures(paths: images).forEach { _, image throws(DeclipError) in
+      let failure = Pictures(paths: images, pictureOptions).forEach {
+        _, image throws(DeclipError) in
         try comparison.add(image, geometry: input.layout().input(for: image, first).geometry)
       }
       if comparison.pictures > 0 {

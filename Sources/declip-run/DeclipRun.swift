@@ -1,5 +1,6 @@
 import ArgumentParser
 import DeCLIP
+import Files
 
 /// `declip-run`: segmentation, classification and features.
 @main
@@ -11,4 +12,9 @@ struct DeclipRun: ParsableCommand {
     subcommands: [
       Segment.self, Classify.self, ExtractFeatures.self, Bench.self, Compare.self,
     ])
+
+  static func main() {
+    MappedFile.endProcessOnFault()
+    main(nil)
+  }
 }

@@ -17,6 +17,8 @@ struct ExtractFeatures: ParsableCommand {
 
   @OptionGroup var options: ModelOptions
 
+  @OptionGroup var pictureOptions: PictureOptions
+
   @OptionGroup var modeOptions: ModeOptions
 
   @OptionGroup var input: InputOptions
@@ -38,7 +40,7 @@ struct ExtractFeatures: ParsableCommand {
   func run() throws {
     try reporting {
       let (model, pool) = try options.open()
-      let picture = try Image(path: image)
+      let picture = try Image(path: image, limit: pictureOptions.maxPixels)
       let array = try features(of: picture, model, pool)
       try array.write(to: output)
       print("\(output): \(array.shape.map(String.init).joined(separator: " x "))")

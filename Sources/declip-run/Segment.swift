@@ -23,6 +23,8 @@ struct Segment: ParsableCommand {
 
   @OptionGroup var vocabularyOptions: VocabularyOptions
 
+  @OptionGroup var pictureOptions: PictureOptions
+
   @OptionGroup var modeOptions: ModeOptions
 
   @OptionGroup var input: InputOptions
@@ -83,7 +85,8 @@ struct Segment: ParsableCommand {
       background: background.flatMap { vocabulary.names.firstIndex(of: $0) })
     let layout = input.layout(windows: windowOptions.windows)
     var results: [Result] = []
-    let failure = Pictures(paths: images).forEach { path, image throws(DeclipError) in
+    let failure = Pictures(paths: images, pictureOptions).forEach {
+      path, image throws(DeclipError) in
       let map = try segmenter.map(
         of: image, input: layout.input(for: image, model), options: mapOptions)
       results.append(try write(map, of: image, path, vocabulary))

@@ -32,6 +32,18 @@ import Testing
       ["calibrate", model, "--images", pictures, "--size", "96", "-o", folder(output)] + more)
   }
 
+  @Test func pixelsAreLimited() throws {
+    let outcome = try calibrate("a.declip", "--max-pixels", "1000")
+    #expect(outcome.status == 65)
+    let lines = outcome.errors.split(separator: "\n")
+    #expect(lines.count == 9)
+    for line in lines.dropLast() {
+      #expect(line.hasPrefix("warning: passed over: \(pictures)/scene0"))
+      #expect(
+        line.hasSuffix("expected 1 to 1000; make it smaller, or allow more with --max-pixels"))
+    }
+  }
+
   private func bytes(_ name: String) throws -> Data {
     try Data(contentsOf: URL(filePath: folder(name)))
   }

@@ -96,6 +96,58 @@ import Testing
     #expect(try convert(golden, "-o", file, "--force").status == 0)
   }
 
+  /// By way of a link, which must not become a file either.
+  @Test func devicesAreWrittenThrough() throws {
+    let link = folder("device.declip")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "/dev/full")
+    let full = try convert(golden, "-o", link, "--no-verify")
+    #expect(full.status == 74)
+    #expect(full.errors == "error: \(link): cannot be written: No space left on device\n")
+    #expect(
+      try FileManager.default.destinationOfSymbolicLink(atPath: link) == "/dev/full")
+    #expect(folder.names == ["device.declip"])
+
+    let null = try convert(golden, "-o", "/dev/null")
+    #expect(null.status == 0)
+    #expect(
+      null.errors.hasSuffix(
+        "warning: /dev/null is no file, so what was written was not read back\n"))
+    let refusal = try convert(golden, "-o", folder.path)
+    #expect(refusal.status == 73)
+    #expect(refusal.errors == "error: \(folder.path): is a folder; name a file to write\n")
+  }
+
+  @Test func fullOutputOfReportsIsAnError() throws {
+    let file = folder("model.declip")
+    #expect(try convert(golden, "-o", file, "--no-verify").status == 0)
+    let process = convert.process(["inspect", file])
+    let errors = Pipe()
+    process.standardOutput = FileHandle(forWritingAtPath: "/dev/full")
+    process.standardError = errors
+    try process.run()
+    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 74)
+    #expect(text == "error: standard output: cannot be written: No space left on device\n")
+  }
+
+  @Test func linkedExternalDataNeedsAnOption() throws {
+    let name = "openclip-image-external.onnx"
+    let graph = folder("model/" + name)
+    try FileManager.default.createDirectory(
+      atPath: folder("model"), withIntermediateDirectories: true)
+    try FileManager.default.copyItem(
+      atPath: Repository.path("Tests/Goldens/onnx/" + name), toPath: graph)
+    try FileManager.default.copyItem(
+      atPath: Repository.path("Tests/Goldens/onnx/\(name).data"), toPath: folder("data"))
+    try FileManager.default.linkItem(atPath: folder("data"), toPath: graph + ".data")
+    let refusal = try convert(graph, "--no-verify")
+    #expect(refusal.status == 65)
+    #expect(refusal.errors.contains("'\(name).data' has 2 names"))
+    #expect(refusal.errors.hasSuffix("with --allow-external-links\n"))
+    #expect(try convert(graph, "--no-verify", "--allow-external-links").status == 0)
+  }
+
   @Test func exitCodesFollowSysexits() throws {
     #expect(try convert().status == 64)
     #expect(try convert(golden, "--precision", "f8").status == 64)
@@ -120,7 +172,8 @@ import Testing
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     try process.run()
-    let deadline = Date().addingTimeInterval(60)
+    // A guard against hanging alone.
+    let deadline = Date().addingTimeInterval(600)
     while !folder.names.contains(where: { $0.hasSuffix(".partial") }), Date() < deadline,
       process.isRunning
     { usleep(1000) }

@@ -160,7 +160,8 @@ import Testing
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     try process.run()
-    let deadline = Date().addingTimeInterval(120)
+    // A guard against hanging alone.
+    let deadline = Date().addingTimeInterval(600)
     while lines() < 5, Date() < deadline, process.isRunning { usleep(1000) }
     kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()

@@ -115,6 +115,34 @@ import Vision
     #expect(FileManager.default.fileExists(atPath: folder("demo.overlay.png")))
   }
 
+  @Test func pixelsAreLimited() throws {
+    let huge = folder("huge.png")
+    // A header of 60,000 pixels in either direction, and the beginning of what it promises.
+    try Data(
+      [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
+        + [0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52, 0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60, 8, 2, 0, 0, 0]
+        + [0x0f, 0xb0, 0xe2, 0x15, 0, 0, 0, 0, 0x49, 0x44, 0x41, 0x54, 0x35, 0xaf, 0x06, 0x1e]
+    ).write(to: URL(filePath: huge))
+    func refusal(_ path: String, _ pixels: String, _ limit: Int) -> String {
+      "error: \(path): has \(pixels) in all, expected 1 to \(limit); make it smaller, or allow more "
+        + "with --max-pixels\n"
+    }
+    let classified = try run("classify", huge, scene, "--model", model, "--classes", "a,b")
+    #expect(classified.status == 65)
+    #expect(
+      classified.errors == refusal(huge, "60000 x 60000 pixels, 3600000000", 268_435_456))
+    let picture = try Image(path: scene)
+    let count = picture.width * picture.height
+    let features = ["features", scene, "--model", model, "-o", folder("x.npy"), "--max-pixels"]
+    #expect(try run(features + ["\(count)"]).status == 0)
+    let limited = try run(features + ["\(count - 1)"])
+    #expect(limited.status == 65)
+    #expect(
+      limited.errors
+        == refusal(scene, "\(picture.width) x \(picture.height) pixels, \(count)", count - 1))
+    #expect(try run(features + ["0"]).status == 64)
+  }
+
   @Test func usageIsCheckedBeforeWork() throws {
     func line(_ arguments: String...) throws -> String {
       let outcome = try run.callAsFunction(arguments)

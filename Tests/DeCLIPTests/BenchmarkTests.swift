@@ -13,6 +13,8 @@ import Testing
       encoder, size: InputSize(height: 32, width: 48), repeats: repeats, while: isDue, done: done)
   }
 
+  private func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+
   @Test func partsMakeUpTheRuns() throws {
     let result = try benchmark(repeats: 20)
     #expect(result.runs.count == 20 && result.runs.allSatisfy { $0 > 0 })
@@ -20,7 +22,8 @@ import Testing
     #expect(result.firstRun > 0)
     #expect(result.drift == nil)
     let sum = result.parts.reduce(0) { $0 + $1.milliseconds }
-    #expect(sum > 0 && sum <= (result.runs.max() ?? 0))
+    // Half of the values reach their median, which is thus at most twice their mean.
+    #expect(sum > 0 && sum <= 2 * mean(result.runs))
     let growths = Set(result.parts.map(\.kind.growth))
     #expect(growths == Set(CostGrowth.allCases))
   }
@@ -40,7 +43,8 @@ import Testing
     #expect(abs(operations / whole.operations - 1) < 1e-9)
     let rest = try #require(result.rest)
     let norm = try #require(result.parts.first { $0.kind == .norm })
-    #expect(rest > norm.milliseconds && rest < result.median)
+    // A median of steps and one of attention, neither of them more than twice a mean run.
+    #expect(rest > norm.milliseconds && rest <= 4 * mean(result.runs))
   }
 
   @Test func whoeverPacesItEndsIt() throws {

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Model
 import Testing
@@ -49,9 +50,11 @@ import Testing
     dims.reduce(Message()) { $0.varint(1, $1) }.varint(2, type).text(8, name)
   }
 
-  private func error(_ file: ByteView, path: String = "") -> String? {
+  private func error(
+    _ file: ByteView, path: String = "", allowsLinks: Bool = false
+  ) -> String? {
     do throws(DeclipError) {
-      _ = try ONNXFile.read(file, path: path)
+      _ = try ONNXFile.read(file, path: path, allowsLinks: allowsLinks)
       return nil
     } catch {
       return error.description
@@ -147,6 +150,78 @@ import Testing
     #expect(external(["location": "data", "offset": "x"])?.contains("expected a number") == true)
     #expect(external(["location": "data", "length": "9"])?.contains("has 9 bytes") == true)
     #expect(external(["location": "none"])?.contains("keep the file beside the model") == true)
+  }
+
+  /// A folder with a file outside of the model's, and links to it inside.
+  private struct Links: ~Copyable {
+    let folder = NSTemporaryDirectory() + "onnx-\(UUID().uuidString)"
+    var model: String { folder + "/inner/model.onnx" }
+    func inner(_ name: String) -> String { folder + "/inner/" + name }
+
+    init() throws {
+      try FileManager.default.createDirectory(
+        atPath: folder + "/inner/deep", withIntermediateDirectories: true)
+      for name in ["/secret", "/inner/deep/data"] {
+        try Data([1, 2, 3, 4, 5, 6, 7, 8]).write(to: URL(filePath: folder + name))
+      }
+      for (name, target) in [
+        ("symbolic", "../secret"), ("folder", ".."), ("own", "deep/data"),
+        ("absolute", folder + "/inner/deep/data"),
+      ] {
+        try FileManager.default.createSymbolicLink(
+          atPath: inner(name), withDestinationPath: target)
+      }
+      try FileManager.default.linkItem(atPath: folder + "/secret", toPath: inner("hard"))
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+  }
+
+  @Test func linksOutOfTheFolderMustBeAllowed() throws {
+    let links = try Links()
+    func external(_ location: String, allowsLinks: Bool = false) -> String? {
+      let entry = Message().text(1, "location").text(2, location)
+      let message = tensor([2], type: 1).varint(14, 1).message(13, entry)
+      return error(
+        model(Message().message(5, message)), path: links.model, allowsLinks: allowsLinks)
+    }
+    for location in ["deep/data", "own", "absolute"] {
+      #expect(external(location) == nil, "\(location)")
+    }
+    for location in ["symbolic", "folder/secret"] {
+      #expect(
+        external(location)
+          == "tensor 'w': its external data '\(location)' lies outside the model's folder, expected "
+          + "a path below the model's folder; put the data file beside the model, or allow it to "
+          + "be a link with --allow-external-links")
+      #expect(external(location, allowsLinks: true) == nil)
+    }
+    #expect(
+      external("hard")
+        == "tensor 'w': its external data 'hard' has 2 names, of which others may lie outside the "
+        + "model's folder, expected a file of its own; copy it, or allow it to be a link with "
+        + "--allow-external-links")
+    #expect(external("hard", allowsLinks: true) == nil)
+    // Paths that leave the folder by themselves stay refused.
+    for location in ["../secret", links.folder + "/secret"] {
+      #expect(
+        external(location, allowsLinks: true)?.contains("lies outside the model's folder") == true)
+    }
+  }
+
+  /// What was opened is what is read, whatever takes its name afterwards.
+  @Test func swappedDataIsNotRead() throws {
+    let links = try Links()
+    var data = ExternalData(
+      beside: links.model, budget: MemoryBudget(fileSize: 100), allowsLinks: false)
+    func first(_ data: inout ExternalData) throws -> UInt8? {
+      try data.bytes(location: "deep/data", offset: 0, length: nil, needed: 8, place: "w")
+        .withUnsafeBytes { $0.first }
+    }
+    #expect(try first(&data) == 1)
+    try FileManager.default.removeItem(atPath: links.inner("deep/data"))
+    try Data([9, 9, 9, 9, 9, 9, 9, 9]).write(to: URL(filePath: links.inner("deep/data")))
+    #expect(try first(&data) == 1)
   }
 
   @Test func otherModelsAreNamed() {

@@ -71,7 +71,32 @@ import Testing
     for index in 0..<4 { bytes[frame + 5 + index] = 0xfd }
     #expect(
       message { try Image(file: ByteView(bytes)) }
-        == "has 65021 x 65021 pixels, expected 1 to 268435456; make it smaller first")
+        == "has 65021 x 65021 pixels, 4227730441 in all, expected 1 to 268435456; make it smaller, "
+        + "or allow more with --max-pixels")
+    #expect(
+      message { try Image(file: ByteView(hugePNG)) }
+        == "has 60000 x 60000 pixels, 3600000000 in all, expected 1 to 268435456; make it smaller, "
+        + "or allow more with --max-pixels")
+  }
+
+  /// A header of 60,000 pixels in either direction, and the beginning of what it promises.
+  private let hugePNG: [UInt8] =
+    [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
+    + [0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52, 0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60, 8, 2, 0, 0, 0]
+    + [0x0f, 0xb0, 0xe2, 0x15, 0, 0, 0, 0, 0x49, 0x44, 0x41, 0x54, 0x35, 0xaf, 0x06, 0x1e]
+
+  @Test func limitsAreTheCallers() throws {
+    let path = Goldens.image("rgb.png")
+    let count = try Image(path: path).pixels.count / 3
+    #expect(try Image(path: path, limit: count).pixels.count == 3 * count)
+    #expect(
+      message { try Image(path: path, limit: count - 1) }?.hasSuffix(
+        "pixels, \(count) in all, expected 1 to \(count - 1); make it smaller, or allow more with "
+          + "--max-pixels") == true)
+    // A larger limit lets it pass on to the decoder, which finds nothing.
+    #expect(
+      message { try Image(file: ByteView(hugePNG.dropLast(16) + []), limit: 1 << 40) }?
+        .contains("damaged") == true)
   }
 
   @Test func writtenPicturesReadBack() throws {

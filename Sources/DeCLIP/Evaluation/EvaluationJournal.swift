@@ -51,6 +51,13 @@ public final class EvaluationJournal {
       throw DeclipError(
         .cannotCreate, "cannot be opened: \(String(cString: strerror(errno)))", file: path)
     }
+    // Devices and pipes forget, or never end.
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw DeclipError(
+        .cannotCreate, "is not a regular file, from which to go on", file: path,
+        remedy: "name another file with --resume")
+    }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       throw DeclipError(
         .usage, "is being written by another evaluation", file: path,

@@ -15,11 +15,11 @@ struct EvaluationPicture {
     _ picture: EvaluationDataset.Picture, classes: Int?, _ options: EvaluationOptions,
     _ pass: EvaluationPass
   ) throws(DeclipError) {
-    let image = try Image(path: picture.path)
+    let image = try Image(path: picture.path, limit: options.pixelLimit)
     self.image = image
     var truth: LabelMap?
     if let path = picture.labels, let classes, pass != .crops {
-      let map = try LabelMap(path: path)
+      let map = try LabelMap(path: path, limit: options.pixelLimit)
       do throws(DeclipError) {
         try map.check(of: image, classes: classes, ignoring: options.ignoredLabels)
       } catch {
@@ -42,7 +42,7 @@ struct EvaluationPicture {
       mask = nil
       return
     }
-    let mask = try PanopticMask(path: path)
+    let mask = try PanopticMask(path: path, limit: options.pixelLimit)
     guard mask.width == image.width, mask.height == image.height else {
       throw DeclipError(
         .badData, "has \(mask.width) x \(mask.height) pixels", file: path,

@@ -49,16 +49,20 @@ public struct EvaluationOptions: Hashable, Sendable {
   public var regionKinds: Set<RegionKind>
   /// True labels that count nowhere.
   public var ignoredLabels: Set<UInt16>
+  /// The most pixels of a picture or map.
+  public var pixelLimit: Int
 
   /// Makes options.
   public init(
     modes: [DenseMode] = [.qq], layout: InputLayout = InputLayout(),
-    regionKinds: Set<RegionKind> = Set(RegionKind.allCases), ignoredLabels: Set<UInt16> = [255]
+    regionKinds: Set<RegionKind> = Set(RegionKind.allCases), ignoredLabels: Set<UInt16> = [255],
+    pixelLimit: Int = Image.maximumPixelCount
   ) {
     self.modes = modes
     self.layout = layout
     self.regionKinds = regionKinds
     self.ignoredLabels = ignoredLabels
+    self.pixelLimit = pixelLimit
   }
 }
 

@@ -43,8 +43,10 @@ public final class PictureComparison {
   ///
   /// Throws `usage` where the two models do not take the same inputs, and what reading pictures and
   /// engines throw.
-  public func compare(_ path: String) throws(DeclipError) -> ReportPicture {
-    let image = try Image(path: path)
+  public func compare(
+    _ path: String, pixelLimit: Int = Image.maximumPixelCount
+  ) throws(DeclipError) -> ReportPicture {
+    let image = try Image(path: path, limit: pixelLimit)
     var features: [Features] = []
     var maps: [SegmentationMap] = []
     for (subject, encoder) in zip(subjects, encoders) {

@@ -5,9 +5,9 @@ import ONNX
 enum ONNXImporter {
   /// The graph at `path` and the files it consists of.
   static func source(
-    path: String
+    path: String, options: ImportOptions
   ) throws(DeclipError) -> (model: ONNXModel, source: CheckpointSource) {
-    let model = try ONNXFile.read(path: path)
+    let model = try ONNXFile.read(path: path, allowsLinks: options.allowsExternalLinks)
     let files = model.files.map {
       CheckpointSource.File(name: Path.name(of: $0.name), bytes: $0.bytes)
     }

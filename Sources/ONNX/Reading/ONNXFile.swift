@@ -13,12 +13,15 @@ public enum ONNXFile {
 
   /// Reads the model at `path` and opens its external data.
   ///
-  /// Throws `missingInput` where a file cannot be opened, `badData` for everything that is wrong
-  /// with the content.
-  public static func read(path: String) throws(DeclipError) -> ONNXModel {
+  /// With `allowsLinks` external data may be links that lead out of the model's folder. Throws
+  /// `missingInput` where a file cannot be opened, `badData` for everything that is wrong with the
+  /// content.
+  public static func read(
+    path: String, allowsLinks: Bool = false
+  ) throws(DeclipError) -> ONNXModel {
     let file = try MappedFile(path: path)
     do {
-      return try read(file.bytes, path: path)
+      return try read(file.bytes, path: path, allowsLinks: allowsLinks)
     } catch {
       throw error.inFile(path)
     }
@@ -26,17 +29,21 @@ public enum ONNXFile {
 
   /// Reads a model from memory; `path` is where external data is looked for.
   public static func read(
-    _ file: ByteView, path: String, opsets: ClosedRange<Int> = opsets
+    _ file: ByteView, path: String, opsets: ClosedRange<Int> = opsets, allowsLinks: Bool = false
   ) throws(DeclipError) -> ONNXModel {
+    let budget = MemoryBudget(fileSize: file.count)
     var reader = Reader(
-      path: path, budget: MemoryBudget(fileSize: file.count), opsets: opsets)
+      external: ExternalData(beside: path, budget: budget, allowsLinks: allowsLinks),
+      budget: budget, opsets: opsets)
     return try reader.model(file, name: String(path.split(separator: "/").last ?? "model.onnx"))
   }
 
   /// Reads one serialised `TensorProto`.
   public static func tensor(_ message: ByteView) throws(DeclipError) -> StoredTensor {
+    let budget = MemoryBudget(fileSize: message.count)
     var reader = Reader(
-      path: "", budget: MemoryBudget(fileSize: message.count), opsets: opsets)
+      external: ExternalData(beside: "", budget: budget, allowsLinks: false), budget: budget,
+      opsets: opsets)
     return try reader.tensor(message, place: "tensor")
   }
 }
@@ -49,12 +56,6 @@ private struct Reader {
   var external: ExternalData
   let budget: MemoryBudget
   let opsets: ClosedRange<Int>
-
-  init(path: String, budget: MemoryBudget, opsets: ClosedRange<Int>) {
-    external = ExternalData(beside: path, budget: budget)
-    self.budget = budget
-    self.opsets = opsets
-  }
 
   /// Costs in bytes: of a thing, of one of its fields, and of each byte of it.
   private enum Cost {

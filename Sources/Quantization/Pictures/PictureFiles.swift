@@ -26,9 +26,9 @@ public enum PictureFiles {
     if access(argument, F_OK) != 0, argument.contains(where: "*?[".contains) {
       return try require(matches(of: argument), argument)
     }
-    let file = try MappedFile(path: argument)
-    if Image.isPicture(file.bytes) { return [argument] }
-    return try require(lines(of: file), argument)
+    let bytes = try ByteView(contentsOf: argument)
+    if Image.isPicture(bytes) { return [argument] }
+    return try require(lines(of: bytes, argument), argument)
   }
 
   private static func require(
@@ -72,14 +72,16 @@ public enum PictureFiles {
     }
   }
 
-  private static func lines(of file: MappedFile) throws(DeclipError) -> [String] {
-    let text = file.bytes.withUnsafeBytes { String(validating: $0, as: UTF8.self) }
+  private static func lines(
+    of bytes: ByteView, _ path: String
+  ) throws(DeclipError) -> [String] {
+    let text = bytes.withUnsafeBytes { String(validating: $0, as: UTF8.self) }
     guard let text, !text.utf8.contains(0) else {
       throw DeclipError(
-        .badData, "is neither a picture nor a list of paths", file: file.path,
+        .badData, "is neither a picture nor a list of paths", file: path,
         expected: "JPEG, PNG, or text with a path a line")
     }
-    let folder = file.path.lastIndex(of: "/").map { file.path[...$0] } ?? ""
+    let folder = path.lastIndex(of: "/").map { path[...$0] } ?? ""
     return text.split(whereSeparator: \.isNewline)
       .map { line in
         let start = line.drop { $0.isWhitespace }

@@ -15,21 +15,25 @@ public struct PictureSet: PictureInputs, Sendable {
   private let preprocessing: Preprocessing
   private let patchSize: Int
   private let threads: Int
+  private let pixelLimit: Int
 
   /// The number of pictures.
   public var count: Int { paths.count }
 
   /// Chooses up to `limit` pictures of `candidates` that can be read.
   ///
+  /// Pictures with more pixels than `pixelLimit` are passed over like broken ones.
   /// A seed makes the same choice of the same candidates everywhere. Every picture that is tried
   /// is decoded once, so that broken ones are known before work begins; `failed` is told of each.
   /// Throws `usage` where `size` does not suit the model and `badData` where no picture is left.
   public init(
     _ candidates: [String], limit: Int, seed: UInt64, size: InputSize,
-    for architecture: Architecture, threads: Int, failed: (DeclipError) -> Void = { _ in }
+    for architecture: Architecture, threads: Int, pixelLimit: Int = Image.maximumPixelCount,
+    failed: (DeclipError) -> Void = { _ in }
   ) throws(DeclipError) {
     self.size = size
     self.threads = threads
+    self.pixelLimit = pixelLimit
     preprocessing = architecture.preprocessing
     patchSize = architecture.vision.patchSize
     var generator = SplitMix64(seed: seed)
@@ -40,7 +44,7 @@ public struct PictureSet: PictureInputs, Sendable {
     var skipped: [DeclipError] = []
     for path in order where paths.count < limit {
       do throws(DeclipError) {
-        let image = try Image(path: path)
+        let image = try Image(path: path, limit: pixelLimit)
         paths.append(path)
         extents.append((image.width, image.height))
       } catch {
@@ -61,7 +65,7 @@ public struct PictureSet: PictureInputs, Sendable {
 
   /// A picture's `[3, height, width]` normalised pixels. Throws where it can no longer be read.
   public func pixels(_ index: Int) throws(DeclipError) -> [Float] {
-    let image = try Image(path: paths[index])
+    let image = try Image(path: paths[index], limit: pixelLimit)
     return try preprocessing.dense(
       image, geometry((image.width, image.height)), threads: threads
     ).values

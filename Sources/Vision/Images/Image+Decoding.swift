@@ -6,27 +6,28 @@ extension Image {
   /// Reads a JPEG or PNG file, upright: a JPEG's EXIF orientation is applied.
   ///
   /// As in Pillow's `convert("RGB")`, alpha is dropped, and CMYK is taken as Adobe writes it.
-  /// Throws `missingInput` where the file cannot be opened, `badData` where it is another
-  /// format, damaged, cut short, or larger than `maximumPixelCount`.
-  public init(path: String) throws(DeclipError) {
-    let file = try MappedFile(path: path)
+  /// Throws `missingInput` where the file cannot be opened, `inputOutput` where it cannot be read,
+  /// `badData` where it is another format, damaged, cut short, or has more pixels than `limit`.
+  public init(path: String, limit: Int = maximumPixelCount) throws(DeclipError) {
+    let bytes = try ByteView(contentsOf: path)
     do {
-      try self.init(file: file.bytes)
+      try self.init(file: bytes, limit: limit)
     } catch {
       throw error.inFile(path)
     }
   }
 
   /// Decodes the content of a JPEG or PNG file; throws `badData` as `init(path:)` does.
-  public init(file bytes: ByteView) throws(DeclipError) {
+  public init(file bytes: ByteView, limit: Int = maximumPixelCount) throws(DeclipError) {
     self = try bytes.withUnsafeBytes { bytes throws(DeclipError) in
       switch ImageFormat(startingWith: bytes) {
       case .jpeg:
         let image = try Image(
-          bytes, .jpeg, size: cimages_jpeg_size, decode: cimages_jpeg_decode)
+          bytes, .jpeg, limit, size: cimages_jpeg_size, decode: cimages_jpeg_decode)
         return image.upright(from: EXIFOrientation(ofJPEG: bytes))
       case .png:
-        return try Image(bytes, .png, size: cimages_png_size, decode: cimages_png_decode)
+        return try Image(
+          bytes, .png, limit, size: cimages_png_size, decode: cimages_png_decode)
       case .some(let other):
         throw DeclipError(
           .badData, "is a \(other.rawValue) picture", expected: "JPEG or PNG",
@@ -48,8 +49,8 @@ extension Image {
   ) -> Int32
 
   private init(
-    _ bytes: UnsafeRawBufferPointer, _ format: ImageFormat, size readSize: SizeFunction,
-    decode: DecodeFunction
+    _ bytes: UnsafeRawBufferPointer, _ format: ImageFormat, _ limit: Int,
+    size readSize: SizeFunction, decode: DecodeFunction
   ) throws(DeclipError) {
     let data = bytes.assumingMemoryBound(to: UInt8.self)
     var size = cimages_size()
@@ -58,11 +59,7 @@ extension Image {
       throw DeclipError(.badData, "is a damaged \(format.rawValue) file: \(failure.text)")
     }
     let (width, height) = (Int(size.width), Int(size.height))
-    guard let count = Image.byteCount(width: width, height: height) else {
-      throw DeclipError(
-        .badData, "has \(width) x \(height) pixels",
-        expected: "1 to \(Image.maximumPixelCount)", remedy: "make it smaller first")
-    }
+    let count = try Image.byteCount(width: width, height: height, limit: limit)
     var result: Int32 = 0
     let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       result = decode(data.baseAddress, data.count, buffer.baseAddress, count, &failure)

@@ -1,3 +1,5 @@
+import Model
+
 /// A picture in memory: 8-bit RGB, interleaved, rows from top to bottom.
 public struct Image: Hashable, Sendable {
   /// Columns.
@@ -7,7 +9,8 @@ public struct Image: Hashable, Sendable {
   /// `[height, width, 3]`, row-major.
   public var pixels: [UInt8]
 
-  /// The largest number of pixels that is read, so that a small file cannot claim a huge picture.
+  /// The largest number of pixels that is read unless another is given, so that a small file cannot
+  /// claim a huge picture.
   public static let maximumPixelCount = 1 << 28
 
   /// A picture over `pixels`; nil where their number is not `3 * width * height`, or an extent
@@ -53,11 +56,26 @@ public struct Image: Hashable, Sendable {
     }
   }
 
-  /// The bytes a picture takes; nil where it has no pixel or more than `maximumPixelCount`.
+  /// The bytes a picture takes; nil where it has no pixel or more than can be counted.
   static func byteCount(width: Int, height: Int) -> Int? {
     let (count, overflow) = width.multipliedReportingOverflow(by: height)
-    guard width > 0, height > 0, !overflow, count <= maximumPixelCount else { return nil }
+    guard width > 0, height > 0, !overflow, count <= Int.max / 3 else { return nil }
     return 3 * count
+  }
+
+  /// The bytes that a file's picture takes; throws `badData` where it has no pixel or more than
+  /// `limit`.
+  static func byteCount(
+    width: Int, height: Int, limit: Int
+  ) throws(DeclipError) -> Int {
+    guard let bytes = byteCount(width: width, height: height), bytes / 3 <= limit else {
+      let (count, overflow) = width.multipliedReportingOverflow(by: height)
+      throw DeclipError(
+        .badData,
+        "has \(width) x \(height) pixels" + (overflow || count == 0 ? "" : ", \(count) in all"),
+        expected: "1 to \(limit)", remedy: "make it smaller, or allow more with --max-pixels")
+    }
+    return bytes
   }
 }
 

@@ -23,19 +23,21 @@ public struct LabelMap: Hashable, Sendable {
 
   /// Reads a PNG file whose palette indices or grey levels, of 1 to 16 bits, are labels.
   ///
-  /// Throws `missingInput` where the file cannot be opened, `badData` where it is no such PNG:
-  /// lossy formats and colours would invent labels.
-  public init(path: String) throws(DeclipError) {
-    let file = try MappedFile(path: path)
+  /// Throws `missingInput` where the file cannot be opened, `badData` where it has more pixels than
+  /// `limit`, or is no such PNG: lossy formats and colours would invent labels.
+  public init(path: String, limit: Int = Image.maximumPixelCount) throws(DeclipError) {
+    let bytes = try ByteView(contentsOf: path)
     do throws(DeclipError) {
-      self = try file.bytes.withUnsafeBytes { bytes throws(DeclipError) in try LabelMap(bytes) }
+      self = try bytes.withUnsafeBytes { bytes throws(DeclipError) in
+        try LabelMap(bytes, limit)
+      }
     } catch {
       throw error.inFile(path)
     }
   }
 
-  private init(_ bytes: UnsafeRawBufferPointer) throws(DeclipError) {
-    let size = try Image.pngSize(bytes, for: "label map")
+  private init(_ bytes: UnsafeRawBufferPointer, _ limit: Int) throws(DeclipError) {
+    let size = try Image.pngSize(bytes, for: "label map", limit: limit)
     var failure = cimages_failure()
     var result: Int32 = 0
     let data = bytes.assumingMemoryBound(to: UInt8.self)
@@ -66,14 +68,14 @@ public struct PanopticMask: Hashable, Sendable {
   public let segments: [UInt32]
 
   /// Reads a PNG file; throws `missingInput` where it cannot be opened, `badData` where it is
-  /// damaged or another format, which would not keep the numbers.
-  public init(path: String) throws(DeclipError) {
-    let file = try MappedFile(path: path)
+  /// damaged, has more pixels than `limit`, or is another format, which would not keep the numbers.
+  public init(path: String, limit: Int = Image.maximumPixelCount) throws(DeclipError) {
+    let bytes = try ByteView(contentsOf: path)
     do throws(DeclipError) {
-      try file.bytes.withUnsafeBytes { bytes throws(DeclipError) in
-        _ = try Image.pngSize(bytes, for: "panoptic mask")
+      try bytes.withUnsafeBytes { bytes throws(DeclipError) in
+        _ = try Image.pngSize(bytes, for: "panoptic mask", limit: limit)
       }
-      let image = try Image(file: file.bytes)
+      let image = try Image(file: bytes, limit: limit)
       width = image.width
       height = image.height
       segments = image.pixels.withUnsafeBufferPointer { pixels in
@@ -92,7 +94,7 @@ extension Image {
   /// The checked extents of a PNG file; throws `badData` where it is another format, damaged or too
   /// large.
   static func pngSize(
-    _ bytes: UnsafeRawBufferPointer, for purpose: String
+    _ bytes: UnsafeRawBufferPointer, for purpose: String, limit: Int
   ) throws(DeclipError) -> (width: Int, height: Int) {
     let format = ImageFormat(startingWith: bytes)
     guard format == .png else {
@@ -106,10 +108,7 @@ extension Image {
       throw DeclipError(.badData, "is a damaged PNG file: \(failure.text)")
     }
     let (width, height) = (Int(size.width), Int(size.height))
-    guard byteCount(width: width, height: height) != nil else {
-      throw DeclipError(
-        .badData, "has \(width) x \(height) pixels", expected: "1 to \(maximumPixelCount)")
-    }
+    _ = try byteCount(width: width, height: height, limit: limit)
     return (width, height)
   }
 }

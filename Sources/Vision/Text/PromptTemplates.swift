@@ -24,9 +24,9 @@ public struct PromptTemplates: Hashable, Sendable {
   ///
   /// Throws `missingInput`, or `badData` where a line lacks `{}` or the file is no such text.
   public init(path: String) throws(DeclipError) {
-    let file = try MappedFile(path: path)
-    let text = file.bytes.withUnsafeBytes { String(validating: $0, as: UTF8.self) }
-    guard let text, file.bytes.count <= 1 << 20 else {
+    let bytes = try ByteView(contentsOf: path)
+    let text = bytes.withUnsafeBytes { String(validating: $0, as: UTF8.self) }
+    guard let text, bytes.count <= 1 << 20 else {
       throw DeclipError(
         .badData, "is not a list of prompt templates", file: path,
         expected: "UTF-8 text of at most 1 MiB")

@@ -130,6 +130,20 @@ import Vision
         + "label maps NAME.labels.png")
   }
 
+  /// A journal is read before it is written, which a device that never ends would make endless.
+  @Test func journalsAreFiles() throws {
+    try copy("demo.png", "demo.labels.png")
+    let evaluator = try evaluator(EvaluationDataset(folder: folder + "/pictures"), modes: [.qq])
+    symlink("/dev/zero", folder + "/device")
+    mkfifo(folder + "/pipe", 0o600)
+    for name in ["device", "pipe"] {
+      #expect(
+        message { try journal(evaluator, name) }
+          == "\(folder)/\(name): is not a regular file, from which to go on; name another file "
+          + "with --resume")
+    }
+  }
+
   /// An evaluation that goes on has the very figures of one that was not interrupted.
   @Test func journalsGoOnWhereTheyEnd() throws {
     try copy("demo.png", "demo.labels.png", "scene07.jpg", "scene07.labels.png", "scene08.png")

@@ -32,7 +32,7 @@ import Testing
     var share: Double { Double(max(allocated, resident)) / Double(2 * size + CorpusTests.base) }
   }
 
-  @Test(.enabled(if: !isChild), .timeLimit(.minutes(10)))
+  @Test(.enabled(if: !isChild))
   func everyFileStaysWithinItsBounds() throws {
     let folder = try TestFolder()
     let reports = (0..<Self.children).map { folder("report\($0)") }
@@ -133,7 +133,8 @@ import Testing
       let now = try FileManager.default.attributesOfItem(atPath: report)[.size] as? Int ?? 0
       still = now == length ? still + 1 : 0
       length = now
-      if still > 600 {
+      // Ten minutes: only what hangs takes them, whatever else the machine does.
+      if still > 6000 {
         process.terminate()
         process.waitUntilExit()
       }
