@@ -8,7 +8,10 @@ TEST_BUILD := .build-test
 
 HAS_VNNI = $(shell grep -wom1 avx512_vnni /proc/cpuinfo 2>/dev/null)
 
-.PHONY: demo test test-arm test-vnni test-large build packages lint format onnx-proto clean
+# The suites whose results depend on kernels.
+NUMERIC_SUITES := RuntimeTests|DeCLIPTests|QuantizationTests|CommandLineTests
+
+.PHONY: demo test test-sets test-arm test-vnni test-large build packages lint format onnx-proto clean
 
 ## demo: convert the demo model and label the demo picture
 demo: build
@@ -22,7 +25,17 @@ demo: build
 test: packages
 	swift test -c release --scratch-path $(TEST_BUILD)
 
-## test-arm: compare the int8 kernels for ARM with the portable ones on emulated processors
+## test-sets: run the numeric suites once with every instruction set of this processor
+test-sets: build
+	@for set in $$($(BUILD)/declip-run kernels | cut -d' ' -f1); do \
+	  echo "DECLIP_CPU=$$set:"; \
+	  DECLIP_CPU=$$set swift test -c release --scratch-path $(TEST_BUILD) \
+	    --filter '$(NUMERIC_SUITES)' >$(TEST_BUILD)/$$set.log 2>&1 \
+	    || { grep -aE '✘|error:|recorded an issue' $(TEST_BUILD)/$$set.log; exit 1; }; \
+	  grep -a '✔ Test run' $(TEST_BUILD)/$$set.log; \
+	done
+
+## test-arm: compare the kernels for ARM with the portable ones on emulated processors
 test-arm: PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 test-arm: packages
 	Tests/CKernelsARM/run.sh

@@ -10,7 +10,7 @@ struct DeclipRun: ParsableCommand {
     abstract: "Open-vocabulary dense perception with a .declip model.",
     version: DeclipVersion.current,
     subcommands: [
-      Segment.self, Classify.self, ExtractFeatures.self, Bench.self, Compare.self,
+      Segment.self, Classify.self, ExtractFeatures.self, Bench.self, Compare.self, ListKernels.self,
     ])
 
   static func main() {
