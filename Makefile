@@ -6,6 +6,9 @@ BUILD := .build/release
 # Tests have a build folder of their own: alternating in one rebuilds everything.
 TEST_BUILD := .build-test
 
+# What is written by hand; Sources/CONNX is generated.
+C_SOURCES := $(shell find Sources Tests -name '*.[ch]' -not -path '*/CONNX/*' -o -name '*.inc')
+
 HAS_VNNI = $(shell grep -wom1 avx512_vnni /proc/cpuinfo 2>/dev/null)
 
 # The suites whose results depend on kernels.
@@ -54,12 +57,16 @@ build: packages
 	swift build -c release
 
 ## lint: check the format of Swift and C sources
-lint:
+lint: PACKAGES := clang-format
+lint: packages
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
+	@clang-format --dry-run --Werror $(C_SOURCES)
 
 ## format: format Swift and C sources
-format:
+format: PACKAGES := clang-format
+format: packages
 	swift format --in-place --recursive --parallel Package.swift Sources Tests
+	@clang-format -i $(C_SOURCES)
 
 ## onnx-proto: generate the reader of ONNX messages (needs protobuf-c-compiler)
 onnx-proto:

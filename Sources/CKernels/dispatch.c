@@ -32,19 +32,31 @@ static int has_avxvnni(void) {
     return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
 }
 #elif defined(__aarch64__) && defined(__linux__)
-static int has_dotprod(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
-static int has_i8mm(void) { return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
+static int has_dotprod(void) {
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+}
+static int has_i8mm(void) {
+    return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
+}
 #elif defined(__aarch64__) && defined(__APPLE__)
 static int has_feature(const char *name) {
     int value = 0;
     size_t size = sizeof value;
     return !sysctlbyname(name, &value, &size, NULL, 0) && value;
 }
-static int has_dotprod(void) { return has_feature("hw.optional.arm.FEAT_DotProd"); }
-static int has_i8mm(void) { return has_feature("hw.optional.arm.FEAT_I8MM"); }
+static int has_dotprod(void) {
+    return has_feature("hw.optional.arm.FEAT_DotProd");
+}
+static int has_i8mm(void) {
+    return has_feature("hw.optional.arm.FEAT_I8MM");
+}
 #elif defined(__aarch64__)
-static int has_dotprod(void) { return 0; }
-static int has_i8mm(void) { return 0; }
+static int has_dotprod(void) {
+    return 0;
+}
+static int has_i8mm(void) {
+    return 0;
+}
 #endif
 
 #if defined(__x86_64__)
@@ -52,9 +64,11 @@ static int has_i8mm(void) { return 0; }
 // stand apart, Intel's share their ports.
 static void offer_avx512vnni(void) {
     const int adders_stand_apart = __builtin_cpu_is("amd");
-    if (!adders_stand_apart) offer("avx512fip", &declip_float_avx512, &declip_int8_avx512fip);
+    if (!adders_stand_apart)
+        offer("avx512fip", &declip_float_avx512, &declip_int8_avx512fip);
     offer("avx512vnni", &declip_float_avx512, &declip_int8_avx512vnni);
-    if (adders_stand_apart) offer("avx512fip", &declip_float_avx512, &declip_int8_avx512fip);
+    if (adders_stand_apart)
+        offer("avx512fip", &declip_float_avx512, &declip_int8_avx512fip);
 }
 #endif
 
@@ -71,14 +85,16 @@ static void choose(void) {
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
             offer("avx512", &declip_float_avx512, &declip_int8_avx2);
-            if (__builtin_cpu_supports("avx512vnni")) offer_avx512vnni();
+            if (__builtin_cpu_supports("avx512vnni"))
+                offer_avx512vnni();
         }
     }
 #elif defined(__aarch64__)
     offer("neon", &declip_float_neon, &declip_int8_neon);
     if (has_dotprod()) {
         offer("dotprod", &declip_float_neon, &declip_int8_dotprod);
-        if (has_i8mm()) offer("i8mm", &declip_float_neon, &declip_int8_i8mm);
+        if (has_i8mm())
+            offer("i8mm", &declip_float_neon, &declip_int8_i8mm);
     }
 #endif
     const char *forced = getenv("DECLIP_CPU");
@@ -87,7 +103,8 @@ static void choose(void) {
         return;
     }
     for (size_t i = 0; i < available_count; i++) {
-        if (!strcmp(available[i].name, forced)) chosen = &available[i];
+        if (!strcmp(available[i].name, forced))
+            chosen = &available[i];
     }
 }
 

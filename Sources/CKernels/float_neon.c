@@ -1,7 +1,7 @@
 // The float kernels for NEON.
 #if defined(__aarch64__)
 #define LANES 4
-#define TARGET 
+#define TARGET
 #define TABLE declip_float_neon
 #include "float_vector.inc"
 #else

@@ -30,11 +30,13 @@ static void layer_norm(const float *input, size_t input_stride, const float *gai
 static void softmax(float *scores, size_t stride, size_t rows, size_t columns) {
     for (size_t r = 0; r < rows; r++, scores += stride) {
         float peak = -INFINITY, lanes[SUM_LANES] = {0};
-        for (size_t c = 0; c < columns; c++) peak = larger(peak, scores[c]);
+        for (size_t c = 0; c < columns; c++)
+            peak = larger(peak, scores[c]);
         for (size_t c = 0; c < columns; c++)
             lanes[c % SUM_LANES] += scores[c] = exponential(scores[c] - peak);
         const float scale = 1 / sum_of_lanes(lanes);
-        for (size_t c = 0; c < columns; c++) scores[c] *= scale;
+        for (size_t c = 0; c < columns; c++)
+            scores[c] *= scale;
     }
 }
 
@@ -42,7 +44,8 @@ static void softmax(float *scores, size_t stride, size_t rows, size_t columns) {
 #define ELEMENTWISE(NAME, FUNCTION)                                                                \
     static void NAME(float *values, size_t stride, size_t rows, size_t columns) {                  \
         for (size_t r = 0; r < rows; r++, values += stride)                                        \
-            for (size_t c = 0; c < columns; c++) values[c] = FUNCTION(values[c]);                  \
+            for (size_t c = 0; c < columns; c++)                                                   \
+                values[c] = FUNCTION(values[c]);                                                   \
     }
 
 ELEMENTWISE(quick_gelu, quick_gelu_of)
@@ -52,7 +55,8 @@ ELEMENTWISE(gelu_tanh, gelu_tanh_of)
 static void silu_multiply(float *gate, size_t gate_stride, const float *up, size_t up_stride,
                           size_t rows, size_t columns) {
     for (size_t r = 0; r < rows; r++, gate += gate_stride, up += up_stride)
-        for (size_t c = 0; c < columns; c++) gate[c] = silu_of(gate[c]) * up[c];
+        for (size_t c = 0; c < columns; c++)
+            gate[c] = silu_of(gate[c]) * up[c];
 }
 
 static void rotate(float *values, size_t stride, const float *cosine, const float *sine,
@@ -70,10 +74,10 @@ static void rotate(float *values, size_t stride, const float *cosine, const floa
     }
 }
 
-static void add_bias(float *values, size_t stride, const float *bias, size_t rows,
-                     size_t columns) {
+static void add_bias(float *values, size_t stride, const float *bias, size_t rows, size_t columns) {
     for (size_t r = 0; r < rows; r++, values += stride)
-        for (size_t c = 0; c < columns; c++) values[c] += bias[c];
+        for (size_t c = 0; c < columns; c++)
+            values[c] += bias[c];
 }
 
 static void multiply(const declip_float_product *p, float *output, size_t output_stride) {
@@ -81,7 +85,8 @@ static void multiply(const declip_float_product *p, float *output, size_t output
         for (size_t c = 0; c < p->columns; c++) {
             float sum = p->accumulates ? output[c] : 0;
             for (size_t i = 0; i < p->terms; i++) {
-                const float *b = p->is_transposed ? p->b + c * p->b_stride + i : p->b + i * p->b_stride + c;
+                const float *b =
+                    p->is_transposed ? p->b + c * p->b_stride + i : p->b + i * p->b_stride + c;
                 sum += p->a[r * p->a_stride + i] * *b;
             }
             output[c] = sum * p->factor;

@@ -1,14 +1,14 @@
-// Products of float matrices in one order: a sum begins with zero or with what the output holds, and
-// takes the terms one after the other, each product rounded before it is added. For vectors.h.
+// Products of float matrices in one order: a sum begins with zero or with what the output holds,
+// and takes the terms one after the other, each product rounded before it is added. For vectors.h.
 //
-// A tile of TILE_ROWS rows x two vectors of columns keeps its sums in registers: 16 of them with
-// AVX-512, 8 with others. A panel of the right operand, TERMS terms of two vectors, is laid out term
-// by term and stays in the first-level cache while the rows pass by; between two panels of the same
-// columns sums stand in the output.
+// A tile of TILE_ROWS rows x two vectors of columns keeps its sums in registers: 24 of them with
+// AVX-512, 10 with others. A panel of the right operand, TERMS terms of two vectors, is laid out
+// term by term and stays in the first-level cache while the rows pass by; between two panels of the
+// same columns sums stand in the output.
 #ifndef FLOAT_PRODUCT_H
 #define FLOAT_PRODUCT_H
 
-enum { WIDTH = 2 * LANES, TERMS = 192, TILE_ROWS = LANES == 16 ? 8 : 4 };
+enum { WIDTH = 2 * LANES, TERMS = 192, TILE_ROWS = LANES == 16 ? 12 : 5 };
 
 typedef float quad __attribute__((vector_size(16), aligned(4)));
 
@@ -42,22 +42,34 @@ INLINE void lay_out(const declip_float_product *p, size_t first, size_t columns,
     for (size_t c = 0; c < columns; c++, b += p->b_stride) {
         size_t i = 0;
         if (c % 4 == 0 && c + 4 <= columns)
-            for (; i + 4 <= terms; i += 4) transpose_four(b + i, p->b_stride, panel + i * WIDTH + c);
+            for (; i + 4 <= terms; i += 4)
+                transpose_four(b + i, p->b_stride, panel + i * WIDTH + c);
         else if (c / 4 * 4 + 4 <= columns)
             i = terms / 4 * 4;
-        for (; i < terms; i++) panel[i * WIDTH + c] = b[i];
+        for (; i < terms; i++)
+            panel[i * WIDTH + c] = b[i];
     }
 }
 
-// Adds a panel's products to the sums of R rows, which stand in `sums`, WIDTH to a row.
+#ifndef HAS_PRODUCTS
+// A term times two vectors.
+INLINE void products(const float *term, vector low, vector high, vector result[2]) {
+    const vector factor = splat(*term);
+    result[0] = factor * low;
+    result[1] = factor * high;
+}
+#endif
+
+// Adds the products of a panel to the sums of R rows.
 INLINE void product_tile(const size_t R, const float *a, size_t a_stride, const float *panel,
                          size_t terms, vector sums[TILE_ROWS][2]) {
     for (size_t i = 0; i < terms; i++, panel += WIDTH) {
         const vector low = load(panel), high = load(panel + LANES);
         UNROLL for (size_t r = 0; r < R; r++) {
-            const vector term = splat(a[r * a_stride + i]);
-            sums[r][0] += term * low;
-            sums[r][1] += term * high;
+            vector both[2];
+            products(a + r * a_stride + i, low, high, both);
+            sums[r][0] += both[0];
+            sums[r][1] += both[1];
         }
     }
 }

@@ -1,8 +1,10 @@
-// The functions of the kernels, spelt once for single floats and for vectors: the file that includes
-// this includes scalars.h or vectors.h before it. Every operation rounds once, in the order written,
-// so that results are the same bits everywhere (formats/numerics.md).
+// The functions of the kernels, spelt once for single floats and for vectors: the file that
+// includes this includes scalars.h or vectors.h before it. Every operation rounds once, in the
+// order written, so that results are the same bits everywhere (formats/numerics.md).
 #ifndef FUNCTIONS_H
 #define FUNCTIONS_H
+
+#include "ckernels_int8.h"
 
 #define LOG2_E 1.44269504f
 // 1.5 * 2^23: adding it rounds to an integer, which stands in the lowest bits.
@@ -21,8 +23,8 @@ INLINE vector scale_by_power(vector v, vector x, vector r) {
 }
 #endif
 
-// 2^x for x of -126..126, below -126 that of -126: a minimax polynomial of degree 5 for the fraction
-// that is 1 at 0, relative error 3e-7.
+// 2^x for x of -126..126, below -126 that of -126: a minimax polynomial of degree 5 for the
+// fraction that is 1 at 0, relative error 3e-7.
 INLINE vector power_of_2(vector x) {
     x = larger(splat(-126.0f), x);
     const vector r = fraction_of(x);
@@ -35,8 +37,8 @@ INLINE vector power_of_2(vector x) {
     return scale_by_power(p, x, r);
 }
 
-// exp(x) for x <= 88, 0 far below -87: x = n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite's split of
-// ln 2), a polynomial of degree 6 for exp(r), relative error 3e-7.
+// exp(x) for x <= 88, 0 far below -87: x = n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite's split
+// of ln 2), a polynomial of degree 6 for exp(r), relative error 3e-7.
 INLINE vector exponential(vector x) {
     x = larger(splat(-87.0f), x);
     const vector t = x * LOG2_E + MAGIC, n = t - MAGIC;
@@ -53,11 +55,22 @@ INLINE vector exponential(vector x) {
     return of_bits(bits_of(p) + (integers)(bits_of(t) << 23));
 }
 
+// limit * 2^x for x of -126..126: a minimax polynomial of degree 4 for the fraction that is 1 at 0,
+// relative error 3e-6.
+INLINE vector short_power_of_2(vector x, const float limit) {
+    const vector r = fraction_of(x);
+    vector p = r * (limit * 0.009582852944731712f) + limit * 0.055906426161527634f;
+    p = p * r + limit * 0.24024099111557007f;
+    p = p * r + limit * 0.6931241750717163f;
+    p = p * r + limit;
+    return scale_by_power(p, x, r);
+}
+
 // 1 / (1 + 2^(-x log2 e)), absolute error 1e-6.
 INLINE vector sigmoid(vector x) {
     vector v = x * -LOG2_E;
     v = larger(splat(-126.0f), smaller(splat(126.0f), v));
-    return 1.0f / (power_of_2(v) + 1.0f);
+    return 1.0f / (short_power_of_2(v, 1) + 1.0f);
 }
 
 // The error function by Abramowitz and Stegun 7.1.26, absolute error 5e-7.
@@ -93,36 +106,32 @@ INLINE vector silu_of(vector x) {
     return x * sigmoid(x);
 }
 
-// limit * 2^x for x up to 0, what softmax weights are rounded from: a minimax polynomial that is 1
-// at 0, of degree 3 (relative error 1.1e-4) where weights are bytes, of degree 4 (3e-6) where they
-// are words.
-INLINE vector weight_power(vector x, float limit, const int is_byte) {
-    x = larger(splat(-126.0f), x);
-    const vector r = fraction_of(x);
-    vector p;
-    if (is_byte) {
-        p = r * (limit * 0.05500893294811249f) + limit * 0.2422109693288803f;
-        p = p * r + limit * 0.6932829022407532f;
-    } else {
-        p = r * (limit * 0.009582852944731712f) + limit * 0.055906426161527634f;
-        p = p * r + limit * 0.24024099111557007f;
-        p = p * r + limit * 0.6931241750717163f;
-    }
-    p = p * r + limit;
-    return scale_by_power(p, x, r);
+// 8191 * 2^x for x up to 0: what wide softmax weights are rounded from.
+INLINE vector wide_weight(vector x) {
+    return short_power_of_2(larger(splat(-126.0f), x), DECLIP_INT8_WEIGHT_WIDE);
 }
 
-// Slim weights, 127 * 2^(e / 2048) for whole e of -32768..-1, from products of 16-bit integers:
-// 127 * 2^7 * 2^f for the fraction f of the exponent, in 65536ths, by a minimax polynomial of degree
-// 2 (relative error 0.0018), times 2^(8 + n) for its whole part n, rounded half up.
-enum { SLIM_STEPS = 2048, SLIM_POWER = 5481, SLIM_SLOPE = 10691, SLIM_ONE = 16285 };
+// Slim and narrow softmax weights, 127 and 255 times 2^(-e / 2048) for whole e of 0..32767, from
+// products of 16-bit integers: for the fraction f of the exponent, in 65536ths, a minimax
+// polynomial for 127 * 2^8 * 2^-f of degree 2 (relative error 0.0018), or for 255 * 2^7 * 2^-f of
+// degree 3 (1.5e-4), over 2^(8 + n) or 2^(7 + n) for its whole part n, a half rounded up.
+enum { WEIGHT_STEP_BITS = 11, WEIGHT_STEPS = 1 << WEIGHT_STEP_BITS };
+static const int32_t SLIM_TERMS[3] = {32456, 21655, 5484};
+static const int32_t BYTE_TERMS[4] = {32636, 22555, 7511, 1273};
 
 INLINE integers slim_weight(integers e) {
-    const integers f = (e & (SLIM_STEPS - 1)) << 5, n = e >> 11;
-    integers p = ((f * SLIM_POWER) >> 16) + SLIM_SLOPE;
-    p = ((f * p) >> 16) + SLIM_ONE;
-    // p / 2^(7 - n), a half rounded up.
-    return ((p >> (6 - n)) + 1) >> 1;
+    const integers f = (e & (WEIGHT_STEPS - 1)) << 5, n = e >> WEIGHT_STEP_BITS;
+    integers p = SLIM_TERMS[1] - ((f * SLIM_TERMS[2]) >> 16);
+    p = SLIM_TERMS[0] - ((f * p) >> 16);
+    return ((p >> (n + 7)) + 1) >> 1;
+}
+
+INLINE integers byte_weight(integers e) {
+    const integers f = (e & (WEIGHT_STEPS - 1)) << 5, n = e >> WEIGHT_STEP_BITS;
+    integers p = BYTE_TERMS[2] - ((f * BYTE_TERMS[3]) >> 16);
+    p = BYTE_TERMS[1] - ((f * p) >> 16);
+    p = BYTE_TERMS[0] - ((f * p) >> 16);
+    return ((p >> (n + 6)) + 1) >> 1;
 }
 
 #endif

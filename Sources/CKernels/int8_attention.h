@@ -10,7 +10,10 @@
 //   QUERY_OFFSET     what is added to a query's bytes (128 where the product wants them unsigned),
 //   word_terms, byte_terms, load_words, load_bytes, dot_words, dot_bytes
 //                    a broadcast group of terms, a vector of packed operands, sum + their products,
-//   powers, nearest  optionally, with HAS_POWER (functions.h) and HAS_NEAREST, its own ways to them,
+//   powers, nearest  optionally, with HAS_POWER (functions.h) and HAS_NEAREST, its own ways to
+//   them, small_weights    optionally, with HAS_SMALL_WEIGHTS, a way of its own to slim and narrow
+//   weights,
+//                    with zeros behind them up to a multiple of 16, and their sums by lanes,
 //   split_products   optionally, with HAS_SPLIT and SPLITS_WORDS, a way of its own to multiply slim
 //                    bytes, and words where it is 1, with the functions beside it below;
 // before it, it includes int8_attention_types.h. Floats are the same bits whatever these are
@@ -59,10 +62,6 @@ INLINE void split_products(const operands kind, const size_t P, const char *rows
                            const size_t stride, const char *panels, size_t panel, size_t group,
                            size_t size, const char *extra, split_bounds bounds,
                            integers sums[ROWS][MOST]);
-// Makes slim weights of `count` scores as `weigh` does, with zeros behind them up to a multiple of
-// 16, and adds them by lanes.
-INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
-                             char *weights);
 #else
 #define HAS_SPLIT 0
 #define SPLITS_WORDS 0
@@ -84,11 +83,18 @@ INLINE void split_products(const operands kind, const size_t P, const char *rows
     (void)kind, (void)P, (void)rows, (void)stride, (void)panels, (void)panel, (void)group;
     (void)size, (void)extra, (void)bounds, (void)sums;
 }
-INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
-                             char *weights) {
-    (void)scores, (void)count, (void)peak, (void)factor, (void)weights;
+#endif
+
+#ifndef HAS_SMALL_WEIGHTS
+#define NO_SMALL_WEIGHTS 1
+INLINE integers small_weights(const int is_slim, const int as_bytes, const char *scores,
+                              size_t count, float peak, float factor, char *weights) {
+    (void)is_slim, (void)as_bytes, (void)scores, (void)count, (void)peak, (void)factor;
+    (void)weights;
     return (integers){0};
 }
+#else
+#define NO_SMALL_WEIGHTS 0
 #endif
 
 #if !HAS_BOUNDS
@@ -114,10 +120,10 @@ static size_t operand_size(const operands kind) {
     return kind == WORDS ? 2 : 1;
 }
 
-// What turns a panel's sums into scores: (start + sum) * scale + bias.
+// What turns a panel's sums into scores: (start + sum) * scale. Where there is no key that is
+// FAR_BELOW.
 typedef struct key_header {
     float scale[PANEL];
-    float bias[PANEL];    // 0; where there is no key, far below any score
     int32_t start[PANEL]; // undoes what is added to a query's bytes
 } key_header;
 
@@ -222,7 +228,8 @@ TARGET static void pack_keys(const int16_t *keys, size_t stride, const float *sc
         if (t % PANEL == 0)
             memset(panel, 0, t + PANEL > tokens ? panel_size : sizeof *header);
         if (t >= tokens) {
-            header->bias[t % PANEL] = FAR_BELOW;
+            header->scale[t % PANEL] = -FAR_BELOW;
+            header->start[t % PANEL] = -1;
             continue;
         }
         header->scale[t % PANEL] = scale[t];
@@ -303,9 +310,8 @@ INLINE void score_tile(const size_t P, const operands kind, const query_block *q
     UNROLL for (size_t v = 0; v < P * HALVES; v++) {
         const key_header *header = (const key_header *)(panels + v / HALVES * panel_size);
         vector scale = load(header->scale + v % HALVES * LANES);
-        vector bias = load(header->bias + v % HALVES * LANES);
         UNROLL for (size_t r = 0; r < ROWS; r++) {
-            vector score = __builtin_convertvector(sums[r][v], vector) * scale + bias;
+            vector score = floats_of(sums[r][v]) * scale;
             store(scores + r * SCORE_STRIDE + v * LANES, score);
             peaks[r] = larger(score, peaks[r]);
         }
@@ -332,21 +338,17 @@ typedef struct weighing {
     int32_t limit;
 } weighing;
 
-// The limits' functions: `limit` may be one that the compiler does not know.
 INLINE void weights_of(const weighing *row, const int32_t limit, const size_t count,
                        const char *scores, integers *w) {
-    vector x[4];
-    UNROLL for (size_t i = 0; i < count; i++) x[i] =
-        (load((const float *)scores + i * LANES) - row->peak) *
-        (limit == DECLIP_INT8_WEIGHT_SLIM ? row->factor * SLIM_STEPS : row->factor);
     UNROLL for (size_t i = 0; i < count; i++) {
-        if (limit == DECLIP_INT8_WEIGHT_SLIM) {
-            const integers e = nearest(larger(splat(-32768.0f), x[i]));
-            w[i] = slim_weight((e & (e < 0)) | ~(e < 0));
-        } else {
-            w[i] = nearest(
-                weight_power(x[i], (float)limit, limit == DECLIP_INT8_WEIGHT_NARROW));
+        const vector below = load((const float *)scores + i * LANES) - row->peak;
+        if (limit == DECLIP_INT8_WEIGHT_WIDE) {
+            w[i] = nearest(wide_weight(below * row->factor));
+            continue;
         }
+        // What is no number weighs nothing.
+        const integers e = nearest(smaller(below * -(row->factor * WEIGHT_STEPS), splat(32767.0f)));
+        w[i] = limit == DECLIP_INT8_WEIGHT_SLIM ? slim_weight(e) : byte_weight(e);
     }
 }
 
@@ -754,19 +756,21 @@ INLINE void attend_rows(const declip_int8_head *head, const operands keys, const
             for (size_t r = 0; r < height; r++) {
                 char *place = (char *)(scores + r * SCORE_STRIDE);
                 integers sums;
-                if (weights == SLIM) {
-                    sums = slim_weights(place, count, peak[r], factor[r], place);
-                } else {
+                if (NO_SMALL_WEIGHTS || weight_limit == DECLIP_INT8_WEIGHT_WIDE) {
                     const weighing how = {peak[r], factor[r], weight_limit};
-                    sums = weigh(&how, place, count, weights == BYTES, place);
+                    sums = weigh(&how, place, count, width == 1, place);
                     memset(place + width * count, 0, width * (whole - count));
+                } else if (weight_limit == DECLIP_INT8_WEIGHT_SLIM) {
+                    sums = small_weights(1, width == 1, place, count, peak[r], factor[r], place);
+                } else {
+                    sums = small_weights(0, width == 1, place, count, peak[r], factor[r], place);
                 }
                 if (splits(weights))
                     factors.excess[r] = split_row(weights, place, whole * width, sums);
                 totals[r] = (float)sum_of_integers(sums);
             }
-            store(all.totals, load(all.totals) * load(factors.old) +
-                                  load(totals) * load(factors.new));
+            store(all.totals,
+                  load(all.totals) * load(factors.old) + load(totals) * load(factors.new));
             since = count_ticks(softmax_ticks, since);
             value_rows(weights, (const char *)scores, values + chunk_place(weights, chunk, t, size),
                        size, whole, &factors, all.sums);

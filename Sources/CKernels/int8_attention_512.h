@@ -11,3 +11,6 @@
 #include "int8_attention_types.h"
 
 #include "powers_avx512.h"
+
+#include "functions.h"
+#include "weights_512.h"

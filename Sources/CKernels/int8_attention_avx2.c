@@ -21,7 +21,7 @@
 
 #include "byte_steps_avx2.h"
 #include "functions.h"
-#include "pack_avx2.h"
+#include "weights_256.h"
 
 #define HAS_SPLIT 1
 #define SPLITS_WORDS 0
@@ -150,62 +150,6 @@ INLINE void split_products(const operands kind, const size_t P, const char *rows
         }
     }
     memcpy(sums, whole, sizeof whole);
-}
-
-// Exponents of slim weights, in steps of 2^-11. What is too far below 0, or no number, becomes the
-// lowest integer.
-INLINE __m256i exponents_of(const float *scores, __m256 peak, __m256 steps) {
-    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(scores), peak), steps));
-}
-
-// `slim_weight` of 16 exponents, of 8 and 8, in the order that packing takes them.
-INLINE __m256i powers_of(__m256i low, __m256i high) {
-    // 2^(8 + n) by the lowest bits of n, which is -1 to -16; the upper byte of a word takes the 0
-    // of the lowest.
-    const __m256i whole_powers = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128));
-    const __m256i e = _mm256_min_epi16(_mm256_packs_epi32(low, high), _mm256_set1_epi16(-1));
-    const __m256i fraction = _mm256_slli_epi16(e, 5);
-    __m256i power = _mm256_mulhi_epu16(fraction, _mm256_set1_epi16(SLIM_POWER));
-    power = _mm256_add_epi16(power, _mm256_set1_epi16(SLIM_SLOPE));
-    power = _mm256_mulhi_epu16(fraction, power);
-    power = _mm256_add_epi16(power, _mm256_set1_epi16(SLIM_ONE));
-    return _mm256_mulhrs_epi16(power,
-                               _mm256_shuffle_epi8(whole_powers, _mm256_srli_epi16(e, 11)));
-}
-
-// Writes the weights of 32 scores, those that `keys` has bits for and zeros elsewhere, and adds them
-// by lanes.
-INLINE __m256i weigh_32(const float *scores, __m256 peak, __m256 steps, __m256i keys,
-                        char *weights) {
-    __m256i exponents[4];
-    UNROLL for (size_t j = 0; j < 4; j++) exponents[j] =
-        exponents_of(scores + 8 * j, peak, steps);
-    __m256i w = _mm256_packus_epi16(powers_of(exponents[0], exponents[1]),
-                                    powers_of(exponents[2], exponents[3]));
-    w = _mm256_and_si256(in_order(w), keys);
-    _mm256_storeu_si256((__m256i *)weights, w);
-    return _mm256_sad_epu8(w, _mm256_setzero_si256());
-}
-
-INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
-                             char *weights) {
-    const __m256 peaks = _mm256_set1_ps(peak), steps = _mm256_set1_ps(factor * SLIM_STEPS);
-    const float *place = (const float *)scores;
-    __m256i sums = _mm256_setzero_si256();
-    size_t i = 0;
-    for (; i + 32 <= count; i += 32)
-        sums = _mm256_add_epi32(
-            sums, weigh_32(place + i, peaks, steps, _mm256_set1_epi8(-1), weights + i));
-    if (i < count) {
-        float rest[32] = {0};
-        int8_t keys[32] = {0};
-        memcpy(rest, place + i, (count - i) * sizeof *rest);
-        memset(keys, -1, count - i);
-        sums = _mm256_add_epi32(sums,
-                                weigh_32(rest, peaks, steps, load_vector(keys), weights + i));
-    }
-    return (integers)sums;
 }
 
 typedef integers byte_vector;

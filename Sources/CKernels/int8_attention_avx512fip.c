@@ -7,8 +7,6 @@
 #include "int8_attention_512.h"
 
 #include "fast_inner_512.h"
-#include "functions.h"
-#include "pack_avx512.h"
 
 #define HAS_SPLIT 1
 #define SPLITS_WORDS 1
@@ -64,59 +62,6 @@ INLINE void split_panel(const operands kind, char *panel, size_t group, size_t s
         _mm512_storeu_si512(alone, _mm512_add_epi8(weights, _mm512_set1_epi8(MIDDLE)));
     }
     _mm512_storeu_si512(excess, columns);
-}
-
-// The slim weights of 64 scores, or of the first `count`, with zeros behind them.
-INLINE __m512i weights_of_64(const float *scores, __m512 peak, __m512 steps, const int all,
-                             size_t count) {
-    // 2^(8 + n) by the lowest bits of n, which is -1 to -16; the upper byte of a word takes the 0
-    // of the lowest.
-    const __m512i whole_powers = _mm512_broadcast_i32x4(
-        _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128));
-    __m512i exponents[4], powers[2];
-    UNROLL for (size_t j = 0; j < 4; j++) {
-        const size_t left = count > j * LANES ? count - j * LANES : 0;
-        const __mmask16 keys =
-            all || left >= LANES ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1);
-        const __m512 score = _mm512_maskz_loadu_ps(keys, scores + j * LANES);
-        // What is too far below 0, or no number, becomes the lowest integer, as where there is no
-        // key.
-        exponents[j] = _mm512_mask_cvtps_epi32(_mm512_set1_epi32(INT32_MIN), keys,
-                                               _mm512_mul_ps(_mm512_sub_ps(score, peak), steps));
-    }
-    UNROLL for (size_t j = 0; j < 2; j++) {
-        const __m512i e =
-            _mm512_min_epi16(_mm512_packs_epi32(exponents[2 * j], exponents[2 * j + 1]),
-                             _mm512_set1_epi16(-1));
-        const __m512i fraction = _mm512_slli_epi16(e, 5);
-        __m512i power = _mm512_mulhi_epu16(fraction, _mm512_set1_epi16(SLIM_POWER));
-        power = _mm512_add_epi16(power, _mm512_set1_epi16(SLIM_SLOPE));
-        power = _mm512_mulhi_epu16(fraction, power);
-        power = _mm512_add_epi16(power, _mm512_set1_epi16(SLIM_ONE));
-        powers[j] = _mm512_mulhrs_epi16(
-            power, _mm512_shuffle_epi8(whole_powers, _mm512_srli_epi16(e, 11)));
-    }
-    return in_order(_mm512_packus_epi16(powers[0], powers[1]));
-}
-
-INLINE integers slim_weights(const char *scores, size_t count, float peak, float factor,
-                             char *weights) {
-    const __m512 peaks = _mm512_set1_ps(peak), steps = _mm512_set1_ps(factor * SLIM_STEPS);
-    const float *place = (const float *)scores;
-    const __m512i ones = _mm512_set1_epi8(1);
-    __m512i sums = _mm512_setzero_si512();
-    size_t i = 0;
-    for (; i + 64 <= count; i += 64) {
-        const __m512i w = weights_of_64(place + i, peaks, steps, 1, 64);
-        _mm512_storeu_si512(weights + i, w);
-        sums = _mm512_dpbusd_epi32(sums, w, ones);
-    }
-    if (i < count) {
-        const __m512i w = weights_of_64(place + i, peaks, steps, 0, count - i);
-        _mm512_storeu_si512(weights + i, w);
-        sums = _mm512_dpbusd_epi32(sums, w, ones);
-    }
-    return (integers)sums;
 }
 
 INLINE int32_t split_row(const operands kind, const char *row, size_t size, integers total) {

@@ -11,6 +11,9 @@
 #define REGISTER "x"
 #include "int8_attention_types.h"
 
+#include "functions.h"
+#include "weights_256.h"
+
 #include "int8_attention_vnni.h"
 #else
 typedef int declip_int8_attention_avxvnni_is_not_built; // an empty translation unit is not C

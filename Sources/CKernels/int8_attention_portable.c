@@ -83,12 +83,11 @@ static void pack_values(const float *values, size_t stride, size_t tokens, size_
 
 // The weight of a score, by the function of the limit.
 static int32_t weight_of(float score, float peak, float factor, int32_t limit) {
-    if (limit == DECLIP_INT8_WEIGHT_SLIM) {
-        const int32_t e = nearest(larger(-32768.0f, (score - peak) * (factor * SLIM_STEPS)));
-        return slim_weight(e < 0 ? e : -1);
-    }
-    return nearest(weight_power((score - peak) * factor, (float)limit,
-                                limit == DECLIP_INT8_WEIGHT_NARROW));
+    if (limit == DECLIP_INT8_WEIGHT_WIDE)
+        return nearest(wide_weight((score - peak) * factor));
+    // What is no number weighs nothing.
+    const int32_t e = nearest(smaller((peak - score) * (factor * WEIGHT_STEPS), 32767.0f));
+    return limit == DECLIP_INT8_WEIGHT_SLIM ? slim_weight(e) : byte_weight(e);
 }
 
 // The same for a row, with a factor of a power of 2; returns their sum.
@@ -144,7 +143,7 @@ static void attend(const declip_int8_head *head, const int16_t *queries, size_t 
                 int32_t sum = 0;
                 for (size_t c = 0; c < score_size; c++)
                     sum += queries[c] * key[c];
-                scores[t] = (float)sum * key_scale[start + t] + 0.0f;
+                scores[t] = (float)sum * key_scale[start + t];
                 peak = larger(scores[t], peak);
             }
             const float before = highest;

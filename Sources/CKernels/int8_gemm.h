@@ -67,8 +67,8 @@ static size_t tile_start(size_t rows, size_t tiles, size_t tile) {
 }
 
 #ifdef FACTS_BYTES
-// Bytes of what is known of a panel, behind all panels, and how it is found when weights are packed;
-// a panel may be changed then for the products of its range.
+// Bytes of what is known of a panel, behind all panels, and how it is found when weights are
+// packed; a panel may be changed then for the products of its range.
 static size_t panel_facts_size(size_t k);
 INLINE void finish_panel(const tile_input *in, int8_t *panel, void *facts);
 // What is known of a block of rows, and of the panel that its tiles meet next.
@@ -104,7 +104,8 @@ TARGET static void tile_run(size_t rows, size_t panels, const tile_input *input,
             out.sums += done * out.stride;
         } else {
             out.floats += done * out.stride;
-            if (out.row_scale) out.row_scale += done;
+            if (out.row_scale)
+                out.row_scale += done;
         }
     }
 }
@@ -143,7 +144,8 @@ INLINE size_t pack_channels(const int8_t *weights, size_t k, int8_t *channel) {
                                  __builtin_shufflevector(ab, cd, 2, 3, 6, 7),
                                  __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5),
                                  __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7)};
-        for (size_t g = 0; g < 4; g++) memcpy(channel + (i + 4 * g) * PANEL, &lines[g], 16);
+        for (size_t g = 0; g < 4; g++)
+            memcpy(channel + (i + 4 * g) * PANEL, &lines[g], 16);
     }
     return i;
 }
@@ -159,7 +161,8 @@ TARGET static void pack_weights(const int8_t *weights, size_t n, size_t k, decli
                                 int8_t *packed, int32_t *column_sums) {
     const size_t padded = padded_k(k), whole = k - k % GROUP;
     // Zeros where no weight goes: behind the last terms of every panel, and in the last panel.
-    if (n % PANEL) memset(packed + n / PANEL * PANEL * padded, 0, PANEL * padded);
+    if (n % PANEL)
+        memset(packed + n / PANEL * PANEL * padded, 0, PANEL * padded);
     for (size_t p = 0; p < n / PANEL; p++)
         memset(packed + p * PANEL * padded + whole * PANEL, 0, (padded - whole) * PANEL);
     size_t done = 0;
@@ -167,10 +170,12 @@ TARGET static void pack_weights(const int8_t *weights, size_t n, size_t k, decli
         int8_t *channel = packed + c / PANEL * PANEL * padded + c % PANEL * GROUP;
         if (c % CHANNELS == 0)
             done = c + CHANNELS <= n ? pack_channels(weights, k, channel) : 0;
-        for (size_t i = done; i < whole; i += GROUP) memcpy(channel + i * PANEL, weights + i, GROUP);
+        for (size_t i = done; i < whole; i += GROUP)
+            memcpy(channel + i * PANEL, weights + i, GROUP);
         memcpy(channel + whole * PANEL, weights + whole, k - whole);
         int32_t sum = 0;
-        for (size_t i = 0; i < k; i++) sum += weights[i];
+        for (size_t i = 0; i < k; i++)
+            sum += weights[i];
         column_sums[c] = sum;
     }
     int8_t *facts = packed + panel_count(n) * PANEL * padded;
@@ -189,10 +194,12 @@ typedef struct edge {
 
 static void edge_open(edge *edge, tile_output *out, size_t columns) {
     memset(edge, 0, sizeof *edge);
-    if (out->sums) return;
+    if (out->sums)
+        return;
     memcpy(edge->column_scale, out->column_scale, columns * sizeof(float));
     memcpy(edge->column_sum, out->column_sum, columns * sizeof(int32_t));
-    if (out->bias) memcpy(edge->bias, out->bias, columns * sizeof(float));
+    if (out->bias)
+        memcpy(edge->bias, out->bias, columns * sizeof(float));
     out->column_scale = edge->column_scale;
     out->column_sum = edge->column_sum;
     out->bias = edge->bias;
@@ -205,7 +212,8 @@ TARGET static void edge_run(edge *edge, size_t rows, size_t panels, size_t colum
     char *real = out->sums ? (char *)out->sums : (char *)out->floats;
     tile_output copy = *out;
     copy.stride = width;
-    if (out->sums) copy.sums = edge->output;
+    if (out->sums)
+        copy.sums = edge->output;
     copy.floats = (float *)edge->output;
     if (!out->sums && out->accumulate)
         for (size_t r = 0; r < rows; r++)
@@ -215,20 +223,27 @@ TARGET static void edge_run(edge *edge, size_t rows, size_t panels, size_t colum
         memcpy(real + 4 * r * out->stride, edge->output + r * width, 4 * columns);
 }
 
-// Takes the floats of a block's tiles, still in the first-level cache, through the nonlinearity of a
-// product, many rows at once as each waits for itself. With a gate they stand apart, in `gated`, and
-// the output holds the gate.
+// Takes the floats of a block's tiles, still in the first-level cache, through the nonlinearity of
+// a product, many rows at once as each waits for itself. With a gate they stand apart, in `gated`,
+// and the output holds the gate.
 static void activate(declip_int8_result result, float *output, size_t stride, const float *gated,
                      size_t gated_stride, size_t rows, size_t columns) {
     switch (result) {
     case DECLIP_INT8_STORE:
-    case DECLIP_INT8_ADD: break;
+    case DECLIP_INT8_ADD:
+        break;
     case DECLIP_INT8_GATE:
         FLOATS.silu_multiply(output, stride, gated, gated_stride, rows, columns);
         break;
-    case DECLIP_INT8_QUICK_GELU: FLOATS.quick_gelu(output, stride, rows, columns); break;
-    case DECLIP_INT8_GELU: FLOATS.gelu(output, stride, rows, columns); break;
-    case DECLIP_INT8_GELU_TANH: FLOATS.gelu_tanh(output, stride, rows, columns); break;
+    case DECLIP_INT8_QUICK_GELU:
+        FLOATS.quick_gelu(output, stride, rows, columns);
+        break;
+    case DECLIP_INT8_GELU:
+        FLOATS.gelu(output, stride, rows, columns);
+        break;
+    case DECLIP_INT8_GELU_TANH:
+        FLOATS.gelu_tanh(output, stride, rows, columns);
+        break;
     }
 }
 
@@ -237,7 +252,8 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
                             size_t panels, const declip_int8_epilogue *epilogue, int32_t *sums,
                             float *floats, size_t stride) {
     size_t every = panel_count(n), end = first_panel + panels;
-    if (end > every) end = every;
+    if (end > every)
+        end = every;
     _Alignas(64) char facts[FACTS_BYTES];
     tile_input in = {.facts = facts};
     in.a_stride = a_stride, in.terms = k, in.k = padded_k(k), in.range = range;
@@ -264,12 +280,14 @@ TARGET static void multiply(const uint8_t *a, size_t a_stride, const int8_t *pac
                 out.bias = epilogue->bias ? epilogue->bias + column : NULL;
                 out.column_sum = epilogue->column_sum + column;
                 out.accumulate = result == DECLIP_INT8_ADD;
-                if (result == DECLIP_INT8_GATE) out.stride = TILE_PANELS * PANEL;
+                if (result == DECLIP_INT8_GATE)
+                    out.stride = TILE_PANELS * PANEL;
             } else {
                 out.sums = sums + block * stride + column;
             }
             edge copy;
-            if (columns < width * PANEL) edge_open(&copy, &out, columns);
+            if (columns < width * PANEL)
+                edge_open(&copy, &out, columns);
             for (size_t t = 0, start = 0; t < tiles; t++) {
                 const size_t end = tile_start(block_rows, tiles, t + 1), height = end - start;
                 const size_t r = block + start;

@@ -21,7 +21,9 @@ INLINE void step(const uint8_t *a, __m256i w0, __m256i w1, __m256i sum[2]) {
             : "m"(*(const uint8_t(*)[4])a), "x"(w0), "x"(w1));
 }
 
-INLINE __m256i load(const int8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+INLINE __m256i load(const int8_t *p) {
+    return _mm256_loadu_si256((const __m256i *)p);
+}
 
 INLINE void tile(const size_t R, const tile_input *in, const tile_output *out) {
     __m256i sums[TILE_ROWS][2];
@@ -48,9 +50,12 @@ INLINE void tile(const size_t R, const tile_input *in, const tile_output *out) {
 
 INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const tile_output *out) {
     (void)panels;
-    if (rows >= 6) return tile(6, in, out), 6;
-    if (rows >= 4) return tile(4, in, out), 4;
-    if (rows >= 2) return tile(2, in, out), 2;
+    if (rows >= 6)
+        return tile(6, in, out), 6;
+    if (rows >= 4)
+        return tile(4, in, out), 4;
+    if (rows >= 2)
+        return tile(2, in, out), 2;
     return tile(1, in, out), 1;
 }
 
@@ -59,8 +64,8 @@ TARGET static uint64_t probe_peak(declip_int8_range range, uint64_t iterations) 
     __m256i sums[12], a = _mm256_set1_epi8(3), w = _mm256_set1_epi8(5);
     UNROLL for (size_t r = 0; r < 12; r++) sums[r] = _mm256_setzero_si256();
     for (uint64_t i = 0; i < iterations; i++) {
-        UNROLL for (size_t r = 0; r < 12; r++)
-            __asm__(VPDPBUSD " %2, %1, %0" : "+x"(sums[r]) : "x"(a), "x"(w));
+        UNROLL for (size_t r = 0; r < 12;
+                    r++) __asm__(VPDPBUSD " %2, %1, %0" : "+x"(sums[r]) : "x"(a), "x"(w));
     }
     UNROLL for (size_t r = 0; r < 12; r++) __asm__ volatile("" ::"x"(sums[r]));
     return iterations * 12 * 32;

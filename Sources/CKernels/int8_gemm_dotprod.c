@@ -16,8 +16,8 @@
         const int8_t *group = w + (i + 4 * LANE) * PANEL;                                          \
         UNROLL for (size_t j = 0; j < 4; j++) {                                                    \
             int8x16_t weights = vld1q_s8(group + 16 * j);                                          \
-            UNROLL for (size_t r = 0; r < R; r++)                                                  \
-                sums[r][j] = vdotq_laneq_s32(sums[r][j], weights, a[r], LANE);                     \
+            UNROLL for (size_t r = 0; r < R; r++) sums[r][j] =                                     \
+                vdotq_laneq_s32(sums[r][j], weights, a[r], LANE);                                  \
         }                                                                                          \
     }
 
@@ -25,9 +25,8 @@ INLINE void tile_sums(const size_t R, const tile_input *in, int32x4_t sums[TILE_
     const int8_t *w = in->panels;
     for (size_t i = 0; i < in->k; i += 16) {
         int8x16_t a[TILE_ROWS];
-        UNROLL for (size_t r = 0; r < R; r++)
-            a[r] = vreinterpretq_s8_u8(
-                veorq_u8(vld1q_u8(in->a + r * in->a_stride + i), vdupq_n_u8(0x80)));
+        UNROLL for (size_t r = 0; r < R; r++) a[r] =
+            vreinterpretq_s8_u8(veorq_u8(vld1q_u8(in->a + r * in->a_stride + i), vdupq_n_u8(0x80)));
         STEP(0)
         STEP(1)
         STEP(2)

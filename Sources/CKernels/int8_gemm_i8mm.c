@@ -26,16 +26,16 @@ INLINE void tile_sums(const size_t R, const tile_input *in, int32x4_t sums[TILE_
         }
         UNROLL for (size_t j = 0; j < 8; j++) {
             int8x16_t weights = vld1q_s8(w + 16 * j);
-            UNROLL for (size_t p = 0; p < (R + 1) / 2; p++)
-                blocks[p][j] = vusmmlaq_s32(blocks[p][j], a[p], weights);
+            UNROLL for (size_t p = 0; p < (R + 1) / 2; p++) blocks[p][j] =
+                vusmmlaq_s32(blocks[p][j], a[p], weights);
         }
     }
     UNROLL for (size_t r = 0; r < R; r++) {
         UNROLL for (size_t j = 0; j < 4; j++) {
             int64x2_t left = vreinterpretq_s64_s32(blocks[r / 2][2 * j]);
             int64x2_t right = vreinterpretq_s64_s32(blocks[r / 2][2 * j + 1]);
-            sums[r][j] = vreinterpretq_s32_s64(r % 2 ? vzip2q_s64(left, right)
-                                                     : vzip1q_s64(left, right));
+            sums[r][j] =
+                vreinterpretq_s32_s64(r % 2 ? vzip2q_s64(left, right) : vzip1q_s64(left, right));
         }
     }
 }

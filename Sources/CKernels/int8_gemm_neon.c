@@ -27,8 +27,8 @@ INLINE void tile_sums(const size_t R, const tile_input *in, int32x4_t sums[TILE_
     const int8_t *w = in->panels;
     for (size_t i = 0; i < in->k; i += 8) {
         int16x8_t a[TILE_ROWS];
-        UNROLL for (size_t r = 0; r < R; r++)
-            a[r] = vreinterpretq_s16_u16(vmovl_u8(vld1_u8(in->a + r * in->a_stride + i)));
+        UNROLL for (size_t r = 0; r < R; r++) a[r] =
+            vreinterpretq_s16_u16(vmovl_u8(vld1_u8(in->a + r * in->a_stride + i)));
         STEP(0)
         STEP(1)
         STEP(2)

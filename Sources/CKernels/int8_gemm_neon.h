@@ -25,9 +25,8 @@ INLINE void finish_integers(const size_t R, const tile_input *in, int32x4_t sums
             shift[i / GROUP % PANEL] += ROW_OFFSET * in->panels[i];
     }
     UNROLL for (size_t r = 0; r < R; r++) {
-        UNROLL for (size_t j = 0; j < 4; j++)
-            vst1q_s32(out->sums + r * out->stride + 4 * j,
-                      vaddq_s32(sums[r][j], vld1q_s32(shift + 4 * j)));
+        UNROLL for (size_t j = 0; j < 4; j++) vst1q_s32(
+            out->sums + r * out->stride + 4 * j, vaddq_s32(sums[r][j], vld1q_s32(shift + 4 * j)));
     }
 }
 
@@ -42,7 +41,8 @@ INLINE void finish(const size_t R, int32x4_t sums[TILE_ROWS][4], const tile_outp
             float *place = out->floats + r * out->stride + 4 * j;
             float32x4_t v = vcvtq_f32_s32(vsubq_s32(sums[r][j], shift));
             v = vaddq_f32(vmulq_f32(v, vmulq_n_f32(scale, row)), bias);
-            if (out->accumulate) v = vaddq_f32(v, vld1q_f32(place));
+            if (out->accumulate)
+                v = vaddq_f32(v, vld1q_f32(place));
             vst1q_f32(place, v);
         }
     }
@@ -65,9 +65,12 @@ INLINE void tile(const size_t R, const tile_input *in, const tile_output *out) {
 
 INLINE size_t tile_part(size_t rows, size_t panels, const tile_input *in, const tile_output *out) {
     (void)panels;
-    if (rows >= TILE_ROWS) return tile(TILE_ROWS, in, out), TILE_ROWS;
-    if (rows >= 4) return tile(4, in, out), 4;
-    if (rows >= 2) return tile(2, in, out), 2;
+    if (rows >= TILE_ROWS)
+        return tile(TILE_ROWS, in, out), TILE_ROWS;
+    if (rows >= 4)
+        return tile(4, in, out), 4;
+    if (rows >= 2)
+        return tile(2, in, out), 2;
     return tile(1, in, out), 1;
 }
 

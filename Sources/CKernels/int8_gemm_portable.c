@@ -36,7 +36,8 @@ static void pack_weights(const int8_t *weights, size_t n, size_t k, declip_int8_
 
 static int32_t sum_of(const uint8_t *row, const int8_t *packed, size_t c, size_t k) {
     int32_t sum = 0;
-    for (size_t i = 0; i < k; i++) sum += row[i] * packed[place(c, i, k)];
+    for (size_t i = 0; i < k; i++)
+        sum += row[i] * packed[place(c, i, k)];
     return sum;
 }
 
@@ -57,12 +58,22 @@ static void u8s8_s32(const uint8_t *a, size_t a_stride, const int8_t *packed, si
 static float result_of(declip_int8_result result, float output, float value) {
     const declip_float_kernels *floats = &declip_float_portable;
     switch (result) {
-    case DECLIP_INT8_STORE: break;
-    case DECLIP_INT8_ADD: return output + value;
-    case DECLIP_INT8_GATE: floats->silu_multiply(&output, 1, &value, 1, 1, 1); return output;
-    case DECLIP_INT8_QUICK_GELU: floats->quick_gelu(&value, 1, 1, 1); break;
-    case DECLIP_INT8_GELU: floats->gelu(&value, 1, 1, 1); break;
-    case DECLIP_INT8_GELU_TANH: floats->gelu_tanh(&value, 1, 1, 1); break;
+    case DECLIP_INT8_STORE:
+        break;
+    case DECLIP_INT8_ADD:
+        return output + value;
+    case DECLIP_INT8_GATE:
+        floats->silu_multiply(&output, 1, &value, 1, 1, 1);
+        return output;
+    case DECLIP_INT8_QUICK_GELU:
+        floats->quick_gelu(&value, 1, 1, 1);
+        break;
+    case DECLIP_INT8_GELU:
+        floats->gelu(&value, 1, 1, 1);
+        break;
+    case DECLIP_INT8_GELU_TANH:
+        floats->gelu_tanh(&value, 1, 1, 1);
+        break;
     }
     return value;
 }
@@ -88,7 +99,8 @@ static uint64_t probe_peak(declip_int8_range range, uint64_t iterations) {
     volatile uint8_t a = 3;
     volatile int8_t w = 5;
     int32_t sum = 0;
-    for (uint64_t i = 0; i < iterations; i++) sum += a * w;
+    for (uint64_t i = 0; i < iterations; i++)
+        sum += a * w;
     __asm__ volatile("" ::"r"(sum));
     return iterations;
 }

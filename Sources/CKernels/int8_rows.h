@@ -147,9 +147,9 @@ INLINE void normalize_rows(const size_t R, const float *input, size_t stride, co
         }
     }
     UNROLL for (size_t r = 0; rest && r < R; r++) {
-        const vector v = normalized(load_part(input + r * stride + whole, rest, mean[r]), mean[r],
-                                    scale[r], load_part(gain + whole, rest, 0),
-                                    load_part(bias + whole, rest, 0));
+        const vector v =
+            normalized(load_part(input + r * stride + whole, rest, mean[r]), mean[r], scale[r],
+                       load_part(gain + whole, rest, 0), load_part(bias + whole, rest, 0));
         peaks[r] = larger_bits(magnitude_bits(v), peaks[r]);
         store_part(output + r * columns + whole, v, rest);
     }
@@ -158,8 +158,8 @@ INLINE void normalize_rows(const size_t R, const float *input, size_t stride, co
 
 // Normalises R rows and quantises them.
 INLINE void quantize_normalized(const size_t R, const float *input, size_t stride,
-                                const float *gain, const float *bias, float epsilon,
-                                size_t columns, size_t row, const quantizer *q) {
+                                const float *gain, const float *bias, float epsilon, size_t columns,
+                                size_t row, const quantizer *q) {
     int32_t peak[NORM_ROWS];
     normalize_rows(R, input + row * stride, stride, gain, bias, epsilon, columns, q->scratch, peak);
     UNROLL for (size_t r = 0; r < R; r++)

@@ -42,9 +42,9 @@ INLINE vector smaller(vector a, vector b) {
     return a < b ? a : b;
 }
 
-// The nearest integer, the even one of two; the lowest one for what is far below, or no number.
+// The nearest integer, the even one of two.
 INLINE integers nearest(vector v) {
-    return v >= -2147483648.0f ? (int32_t)rintf(v) : INT32_MIN;
+    return (int32_t)rintf(v);
 }
 
 enum { SUM_LANES = 32 };
@@ -52,7 +52,8 @@ enum { SUM_LANES = 32 };
 // The sum of 32 lanes as vectors.h adds them.
 INLINE float sum_of_lanes(float lanes[SUM_LANES]) {
     for (size_t half = SUM_LANES / 2; half > 0; half /= 2)
-        for (size_t i = 0; i < half; i++) lanes[i] += lanes[i + half];
+        for (size_t i = 0; i < half; i++)
+            lanes[i] += lanes[i + half];
     return lanes[0];
 }
 

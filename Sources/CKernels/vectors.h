@@ -32,7 +32,8 @@ INLINE void store(float *p, vector v) {
 // The first `count` floats, the other lanes as `rest` says.
 INLINE vector load_part(const float *p, size_t count, float rest) {
     float buffer[LANES];
-    for (size_t i = 0; i < LANES; i++) buffer[i] = rest;
+    for (size_t i = 0; i < LANES; i++)
+        buffer[i] = rest;
     memcpy(buffer, p, count * sizeof(float));
     return load(buffer);
 }
@@ -81,9 +82,9 @@ INLINE integers nearest(vector v) {
 }
 #endif
 
-// Sums of rows have 32 lanes whatever the vectors' size: lane i adds the elements i, i + 32, ... of a
-// row, one after the other; then lanes 16 and more are added to those 16 below, of these the upper 8
-// to the lower, and so on.
+// Sums of rows have 32 lanes whatever the vectors' size: lane i adds the elements i, i + 32, ... of
+// a row, one after the other; then lanes 16 and more are added to those 16 below, of these the
+// upper 8 to the lower, and so on.
 enum { SUM_LANES = 32, SUMS = SUM_LANES / LANES };
 
 INLINE float sum_of_sums(vector sums[SUMS]) {

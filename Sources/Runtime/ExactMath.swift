@@ -14,7 +14,9 @@ enum ExactMath {
   /// The natural logarithm of a positive normal number; relative error 1e-15 away from 1.
   static func log(_ x: Double) -> Double {
     var (exponent, significand) = (Double(x.exponent), x.significand)
-    if significand > 1.414_213_562_373_095 { (exponent, significand) = (exponent + 1, significand / 2) }
+    if significand > 1.414_213_562_373_095 {
+      (exponent, significand) = (exponent + 1, significand / 2)
+    }
     // log((1 + s) / (1 - s)) = 2 (s + s^3 / 3 + s^5 / 5 + ...)
     let s = (significand - 1) / (significand + 1)
     let square = s * s

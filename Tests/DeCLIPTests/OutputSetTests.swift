@@ -23,29 +23,13 @@ import Testing
             let (found, expected) = (
               try #require(together[output]), try #require(alone[output])
             )
-            let isSame =
-              isInt8 || !sharesRows(output, outputs, mode)
-              ? found == expected : isNear(found, expected)
+            let isSame = found == expected
             let names = outputs.map(\.rawValue).sorted().joined(separator: ", ")
             #expect(isSame, "int8 \(isInt8), \(mode.rawValue), \(output.rawValue) of \(names)")
           }
         }
       }
     }
-  }
-
-  /// Whether the class token, alone in a product of its own, is now one of many rows: OpenBLAS then
-  /// adds floats in another order.
-  private func sharesRows(
-    _ output: VisionOutput, _ outputs: Set<VisionOutput>, _ mode: DenseMode
-  ) -> Bool {
-    output == .image && outputs.contains(.dense) && mode == .vanilla
-  }
-
-  /// Whether values differ by rounding alone, which `GoldenTests` finds to be below 2e-6.
-  private func isNear(_ a: [Float], _ b: [Float]) -> Bool {
-    let largest = b.map(abs).max() ?? 0
-    return a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) <= 1e-5 * largest }
   }
 
   /// The same on every instruction set, for heads of 64 and of 32.

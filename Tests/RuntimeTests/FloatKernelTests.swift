@@ -87,7 +87,8 @@ import Testing
     }
     check({ $0 / (1 + exp(-1.702 * $0)) }) { $0.quick_gelu($1, $2, Self.rows, $3) }
     check({ 0.5 * $0 * (1 + erf($0 / 2.0.squareRoot())) }) { $0.gelu($1, $2, Self.rows, $3) }
-    check({ 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }) {
+    check({ 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) })
+    {
       $0.gelu_tanh($1, $2, Self.rows, $3)
     }
     check({ $0 / (1 + exp(-$0)) * 0.75 }) { kernels, data, stride, columns in

@@ -225,18 +225,27 @@ import Testing
     }
   }
 
+  /// Half, and what the power's error makes of the largest weight.
+  private let weightBounds: [(limit: Int32, bound: Double)] = [
+    (Int32(DECLIP_INT8_WEIGHT_SLIM), 0.5 + 127 * 0.0022),
+    (Int32(DECLIP_INT8_WEIGHT_NARROW), 0.5 + 255 * 0.0004),
+    (Int32(DECLIP_INT8_WEIGHT_WIDE), 0.5 + 8191 * 4e-6),
+  ]
+
   @Test(arguments: [1, 7, 16, 33, 1226]) func weightsRoundTheExponential(count: Int) {
     var generator = SplitMix(seed: UInt64(count))
     var scores = (0..<count).map { _ in -30 * generator.uniform() }
     scores[count / 2] = 0
     for (name, kernels) in sets {
-      var weights = [Int16](repeating: -1, count: count + 4)
-      let sum = kernels.softmax_weights(scores, count, 0, 0.5, 8191, &weights)
-      #expect(sum == weights[..<count].reduce(Int32(0)) { $0 + Int32($1) }, "\(name)")
-      #expect(weights[count...].allSatisfy { $0 == -1 }, "\(name)")
-      for (score, weight) in zip(scores, weights) {
-        // Half, and a 300,000th of a weight.
-        #expect(abs(Double(weight) - 8191 * exp(Double(score) * 0.5)) < 0.53, "\(name)")
+      for (limit, bound) in weightBounds {
+        var weights = [Int16](repeating: -1, count: count + 4)
+        let sum = kernels.softmax_weights(scores, count, 0, 0.5, limit, &weights)
+        #expect(sum == weights[..<count].reduce(Int32(0)) { $0 + Int32($1) }, "\(name)")
+        #expect(weights[count...].allSatisfy { $0 == -1 }, "\(name)")
+        for (score, weight) in zip(scores, weights) {
+          let wanted = Double(limit) * exp(Double(score) * 0.5)
+          #expect(abs(Double(weight) - wanted) < bound, "\(name), \(limit)")
+        }
       }
     }
   }

@@ -38,9 +38,9 @@ int cimages_png_size(const uint8_t *data, size_t count, cimages_size *size,
 int cimages_png_decode(const uint8_t *data, size_t count, uint8_t *pixels, size_t capacity,
                        cimages_failure *failure);
 
-/* Decodes the numbers that a palette or greyscale PNG stores, palette indices or grey levels, without
- * scaling or expansion, to `width * height` numbers of 16 bits, which `capacity` must be. Alpha is
- * dropped; a colour picture is an error. */
+/* Decodes the numbers that a palette or greyscale PNG stores, palette indices or grey levels,
+ * without scaling or expansion, to `width * height` numbers of 16 bits, which `capacity` must be.
+ * Alpha is dropped; a colour picture is an error. */
 int cimages_png_numbers(const uint8_t *data, size_t count, uint16_t *numbers, size_t capacity,
                         cimages_failure *failure);
 

@@ -4,8 +4,8 @@
 #include <stddef.h>
 
 // A product of row-major matrices: output = factor * (start + a b), where b[i][c] stands at
-// b[i * b_stride + c], or where it is transposed at b[c * b_stride + i], and a sum starts with 0 or,
-// where it accumulates, with what the output holds. There is at least one term.
+// b[i * b_stride + c], or where it is transposed at b[c * b_stride + i], and a sum starts with 0
+// or, where it accumulates, with what the output holds. There is at least one term.
 typedef struct declip_float_product {
     size_t rows, columns, terms;
     const float *a;
@@ -18,8 +18,8 @@ typedef struct declip_float_product {
 } declip_float_product;
 
 // Float kernels of the transformer. All matrices are row-major; a stride is the distance between
-// rows in elements. Every variant gives the same bits as the portable one: formats/numerics.md states
-// the order of every operation. Errors are against the real function;
+// rows in elements. Every variant gives the same bits as the portable one: formats/numerics.md
+// states the order of every operation. Errors are against the real function;
 // `Tests/RuntimeTests/FloatKernelTests.swift` compares both.
 typedef struct declip_float_kernels {
     // output[r][c] = (input[r][c] - mean_r) / sqrt(variance_r + epsilon) * gain[c] + bias[c];
@@ -52,8 +52,7 @@ typedef struct declip_float_kernels {
                    size_t rows, size_t heads, size_t head_size);
 
     // values[r][c] += bias[c].
-    void (*add_bias)(float *values, size_t stride, const float *bias, size_t rows,
-                     size_t columns);
+    void (*add_bias)(float *values, size_t stride, const float *bias, size_t rows, size_t columns);
 
     // Every sum takes its terms one after the other, each product rounded before it is added.
     void (*multiply)(const declip_float_product *product, float *output, size_t output_stride);

@@ -24,8 +24,8 @@ typedef enum declip_int8_range {
     DECLIP_INT8_U7S7, // activations 0..127, weights -64..63
     DECLIP_INT8_U7S8, // activations 0..127, weights -128..127
     DECLIP_INT8_U8S7, // activations 0..255, weights -64..63
-    // Activations 0..255, weights -128..127, of which neighbours 2i and 2i + 1 of one sign add up to
-    // magnitudes of 128 at most.
+    // Activations 0..255, weights -128..127, of which neighbours 2i and 2i + 1 of one sign add up
+    // to magnitudes of 128 at most.
     DECLIP_INT8_U8S8_PAIRED,
     DECLIP_INT8_U8S8, // activations 0..255, weights -128..127
 } declip_int8_range;
@@ -80,8 +80,8 @@ typedef struct declip_int8_gemm {
                      size_t k, declip_int8_range range, size_t first_panel, size_t panels,
                      const declip_int8_epilogue *epilogue, float *output, size_t output_stride);
 
-    // Runs the instructions of a range's tile on registers alone and returns the number of multiply-
-    // accumulates: the most that a product could reach.
+    // Runs the instructions of a range's tile on registers alone and returns the number of
+    // multiply- accumulates: the most that a product could reach.
     uint64_t (*probe_peak)(declip_int8_range range, uint64_t iterations);
 } declip_int8_gemm;
 
@@ -98,9 +98,9 @@ typedef struct declip_int8_quantizer {
     size_t output_stride;
     float *scratch; // two rows of floats; unused by `quantize`
     // Not null, which goes with scales per row: of integers of 14 or 15 bits `output` takes all but
-    // the lower 7, whose zero point is 64 or 128 and whose scale, in `row_scale`, is 128 times that of
-    // the row; here go the lower 7, whose zero point is 0, with as many bytes to a row, and the scale
-    // of the row.
+    // the lower 7, whose zero point is 64 or 128 and whose scale, in `row_scale`, is 128 times that
+    // of the row; here go the lower 7, whose zero point is 0, with as many bytes to a row, and the
+    // scale of the row.
     uint8_t *low_output;
     float *low_scale;
 } declip_int8_quantizer;
@@ -116,7 +116,8 @@ typedef struct declip_int8_rows {
 } declip_int8_rows;
 
 enum {
-    // Queries and keys of `declip_int8_attention` hold magnitudes up to one of these: signed bytes of
+    // Queries and keys of `declip_int8_attention` hold magnitudes up to one of these: signed bytes
+    // of
     // 7 or 8 bits, or words of 13 bits for half the speed and a thirtieth of the error. Any limit
     // between them will do; with more than 128 channels the largest must be such that
     // size * limit^2 fits into 32 bits.
@@ -124,7 +125,8 @@ enum {
     DECLIP_INT8_SCORES_NARROW = 127,
     DECLIP_INT8_SCORES_WIDE = 4095,
     // The largest magnitude of a value, and the weight of the key that scores highest in a chunk of
-    // keys: bytes of 7 or 8 bits, or words for half the speed. Products of 128 keys fit into 32 bits.
+    // keys: bytes of 7 or 8 bits, or words for half the speed. Products of 128 keys fit into 32
+    // bits.
     DECLIP_INT8_VALUES_SLIM = 63,
     DECLIP_INT8_VALUES_NARROW = 127,
     DECLIP_INT8_VALUES_WIDE = 2047,
@@ -187,17 +189,17 @@ typedef struct declip_int8_attention {
                    const float *query_scale, size_t rows, float *output, size_t output_stride,
                    void *scratch);
 
-    // weights[i] = round(limit * exp((scores[i] - peak) * factor)) for scores up to the peak, a factor
-    // above 0 and a limit of DECLIP_INT8_WEIGHT_SLIM, _NARROW or _WIDE; returns their sum. `weights` may
-    // overlay `scores`. The power's relative error is 0.0018, 1.1e-4 or 3e-6.
+    // weights[i] = round(limit * exp((scores[i] - peak) * factor)) for scores up to the peak, a
+    // factor above 0 and a limit of DECLIP_INT8_WEIGHT_SLIM, _NARROW or _WIDE; returns their sum.
+    // `weights` may overlay `scores`. The power's relative error is 0.0018, 1.1e-4 or 3e-6.
     int32_t (*softmax_weights)(const float *scores, size_t count, float peak, float factor,
                                int32_t limit, int16_t *weights);
 
     // output[i] = 2^input[i], input -126..126, relative error 1e-6: what joins chunks of keys.
     void (*powers)(const float *input, size_t count, float *output);
 
-    // As `probe_peak` of products, for the instructions that multiply scores and values of more than
-    // 7 bits; null where they are those of products, as slim ones' always are.
+    // As `probe_peak` of products, for the instructions that multiply scores and values of more
+    // than 7 bits; null where they are those of products, as slim ones' always are.
     uint64_t (*probe_peak)(uint64_t iterations);
 } declip_int8_attention;
 

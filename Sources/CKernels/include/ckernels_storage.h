@@ -46,8 +46,8 @@ void declip_planes_join(const void *planes, void *destination, size_t count, siz
 void declip_planes_join_reference(const void *planes, void *destination, size_t count,
                                   size_t width);
 
-// Splits `count` integers, a multiple of 8, of `bits` bits (7: -64 to 63, or 8) into the bit planes of
-// formats/declip.md, `bits * count / 8` bytes.
+// Splits `count` integers, a multiple of 8, of `bits` bits (7: -64 to 63, or 8) into the bit planes
+// of formats/declip.md, `bits * count / 8` bytes.
 void declip_bits_split(const int8_t *values, uint8_t *planes, size_t count, size_t bits);
 
 // Undoes declip_bits_split.

@@ -26,7 +26,8 @@ public struct CalibrationRecord: Codable, Hashable, Sendable {
   /// Makes a record.
   public init(
     options: [String: String] = [:], arithmetic: String? = nil, calibrationPictures: Int,
-    heldOutPictures: Int, skippedPictures: Int = 0, objectives: [Objective] = [], ladder: [Rung] = [],
+    heldOutPictures: Int, skippedPictures: Int = 0, objectives: [Objective] = [],
+    ladder: [Rung] = [],
     layers: [Layer] = []
   ) {
     self.options = options

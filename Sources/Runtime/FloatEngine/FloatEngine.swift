@@ -18,8 +18,8 @@ public final class FloatEngine {
   let pool: WorkerPool
   let kernels: declip_float_kernels
   let epsilon: Float
-  /// What multiplies.
-  let products: FloatProducts
+  /// What multiplies in each step.
+  private let stepProducts: [FloatProducts]
   private let weights: FloatWeights
   let arena: AlignedMemory
   let layout: ArenaLayout
@@ -73,7 +73,11 @@ public final class FloatEngine {
     packedTexts = PackedTexts(capacity: plan.tower == .text ? plan.rows : 0)
     let threads = pool.threads
     // Pictures in int8 are compared with texts in float, and the answer is one for all processors.
-    products = plan.tower == .text ? .fixedOrder : duty.products
+    // The last block computes as many rows as the outputs need, and OpenBLAS's sums depend on that.
+    let last = plan.steps.firstIndex { $0.block == plan.transformer.layers - 1 } ?? 0
+    stepProducts = plan.steps.indices.map {
+      plan.tower == .text || $0 >= last ? .fixedOrder : duty.products
+    }
     let computesAttention = plan.steps.contains {
       $0.kind == .attention && duty.share($0) == .all
     }
@@ -189,6 +193,9 @@ public final class FloatEngine {
       eraseContents(endingIn: index..<index + 1)
     }
   }
+
+  /// What multiplies in the current step.
+  var products: FloatProducts { stepProducts[current] }
 
   /// Does one step, if it is one of this engine's.
   func perform(_ index: Int) {

@@ -22,8 +22,8 @@ typedef struct ckernels_result {
 size_t ckernels_checks(void);
 
 // Compares kernel `index` of a set with the portable one over `shapes` shapes. All bits must be
-// equal, of integers and of floats, and nothing written beside them. Not to be called by two threads
-// at a time.
+// equal, of integers and of floats, and nothing written beside them. Not to be called by two
+// threads at a time.
 ckernels_result ckernels_check(const declip_kernels *set, size_t index, size_t shapes);
 
 // Checks every kernel of a set and prints what differs, then a line that sums up; returns how many

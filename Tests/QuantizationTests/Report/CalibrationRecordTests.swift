@@ -15,7 +15,8 @@ import Testing
 
   private var record: CalibrationRecord {
     CalibrationRecord(
-      options: ["seed": "1"], arithmetic: "OpenBLAS 0.3.21 Zen", calibrationPictures: 64, heldOutPictures: 16, skippedPictures: 2,
+      options: ["seed": "1"], arithmetic: "OpenBLAS 0.3.21 Zen", calibrationPictures: 64,
+      heldOutPictures: 16, skippedPictures: 2,
       objectives: [
         .init(
           mode: "qq", height: 560, width: 560, cosine: 0.9998, firstPercentile: 0.9991,
