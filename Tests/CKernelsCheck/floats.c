@@ -120,7 +120,7 @@ int check_float_products(const declip_float_kernels *set, size_t shape) {
         product.rows = ROWS;
     product.is_transposed = (int)check_draw(2);
     product.accumulates = (int)check_draw(2);
-    product.factor = product.accumulates ? 1 : 0.125f + check_spread(0.1f);
+    product.factor = check_draw(2) ? 1 : 0.125f + check_spread(0.1f);
     // Rows of either operand may stand closer than they are long: only their values matter.
     product.a = drawn.other;
     product.a_stride = product.rows * product.terms + PADDING < MOST ? product.terms : 7;

@@ -69,12 +69,18 @@ import Vision
   @Test func integersFromAFileAreThoseMadeOnTheFly() throws {
     let (checkpoint, input) = try demo()
     for kernels in Kernels.available {
-      var quantized = try checkpoint.quantized {
-        isVision($0) ? .init(weightBits: 8, input: .perRow(bits: 8)) : nil
+      let layers = checkpoint.architecture.vision.transformer.layers
+      var quantized = try checkpoint.quantized { role in
+        let isWide =
+          switch role {
+          case .block(_, _, .down, _): true
+          case .block(_, let index, .attentionOutput, _): index == layers - 1
+          default: false
+          }
+        return isVision(role) ? .init(weightBits: 8, input: .perRow(bits: isWide ? 15 : 8)) : nil
       }
       quantized.quantization?.attention = .init(
-        repeating: .init(scoreBits: 8, valueBits: 12),
-        count: checkpoint.architecture.vision.transformer.layers)
+        repeating: .init(scoreBits: 8, valueBits: 12), count: layers)
       let expected = try walk(checkpoint, input, kernels: kernels).features
       #expect(try walk(quantized, input, kernels: kernels).features == expected, "\(kernels.name)")
     }

@@ -14,7 +14,7 @@ typedef struct declip_float_product {
     size_t b_stride;
     int is_transposed;
     int accumulates;
-    float factor; // 1 where it accumulates
+    float factor;
 } declip_float_product;
 
 // Float kernels of the transformer. All matrices are row-major; a stride is the distance between

@@ -18,7 +18,7 @@ enum BLAS {
     _ product: MatrixProduct, to output: UnsafeMutablePointer<Float>, stride: Int
   ) {
     let (m, n, k) = (Int32(product.rows), Int32(product.columns), Int32(product.terms))
-    let beta: Float = product.accumulates ? 1 : 0
+    let beta = product.accumulates ? product.factor : 0
     if product.rows == 1 && product.isTransposed {
       cblas_sgemv(
         CblasRowMajor, CblasNoTrans, n, k, product.factor, product.b, Int32(product.bStride),

@@ -36,6 +36,9 @@ extension FloatEngine {
     // Behind the tile's last row there is nothing that causal attention may look at.
     let columns = attention.isCausal ? rows.upperBound - keys.lowerBound : keys.count
     for (index, product) in attention.products.enumerated() {
+      // Products before one softmax have one scale, which multiplies their sum.
+      var product = product
+      if attention.isOneSoftmax && index < attention.products.count - 1 { product.scale = 1 }
       scoreTile(
         product, rows, keys.lowerBound, columns, head: head,
         accumulates: attention.isOneSoftmax && index > 0, scores)

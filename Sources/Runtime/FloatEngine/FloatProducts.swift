@@ -30,8 +30,9 @@ enum FloatProducts {
   }
 }
 
-/// `output = factor * a b`, or `output += a b` where it accumulates, with a `[rows, terms]`, b
-/// `[terms, columns]`, or `[columns, terms]` where it is transposed; all matrices are row-major.
+/// `output = factor * (start + a b)`, the start being what the output holds where it accumulates, else
+/// 0, with a `[rows, terms]`, b `[terms, columns]`, or `[columns, terms]` where it is transposed; all
+/// matrices are row-major.
 struct MatrixProduct {
   var rows: Int
   var columns: Int

@@ -5,8 +5,7 @@ import Model
 /// scale for each output channel, everything else as float32.
 ///
 /// Of a quantised model those matrices are bytes that the model has in int8 and that read quantised
-/// rows. Of a model of floats all of them are, quantised as they are read, and rows have 8 bits;
-/// attention keeps values in words of 12.
+/// rows. Of a model of floats all of them are, quantised as they are read (`Uncalibrated`).
 public final class Int8Weights: Sendable {
   /// What is not quantised: embeddings, norms, biases, the projection to the shared space.
   let floats: FloatWeights
@@ -26,7 +25,7 @@ public final class Int8Weights: Sendable {
   ) throws(DeclipError) {
     let quantization = source.quantization
     attention = quantization?.attention ?? []
-    otherAttention = quantization == nil ? .init(scoreBits: 8, valueBits: 12) : .narrow
+    otherAttention = quantization == nil ? Uncalibrated.attention : .narrow
     let matrices = Self.matrices(of: plans).filter {
       quantization == nil || quantization?.layers[$0].map { $0.input != .float } ?? false
     }
@@ -46,6 +45,7 @@ public final class Int8Weights: Sendable {
       places.append((role, [shape[0], shape[1...].reduce(1, *)], size, count))
       size += count
     }
+    let uncalibrated = Uncalibrated(layers: source.architecture.vision.transformer.layers)
     let memory = try AlignedMemory(count: size)
     var results = [Result<Int8Layer, DeclipError>?](repeating: nil, count: places.count)
     results.withUnsafeMutableBufferPointer { results in
@@ -60,7 +60,9 @@ public final class Int8Weights: Sendable {
             if let record = quantization?.layers[place.role] {
               try Int8Layer(source, place.role, record, place.shape, at: memory, kernels)
             } else {
-              try Int8Layer(source, place.role, place.shape, at: memory, kernels)
+              try Int8Layer(
+                source, place.role, place.shape, input: uncalibrated.input(of: place.role),
+                at: memory, kernels)
             }
           results[index] = .success(layer)
         } catch {
@@ -189,7 +191,7 @@ struct Int8Layer: @unchecked Sendable {
 
   /// Quantises and packs a layer that the model has in floats.
   init(
-    _ source: some WeightSource, _ role: TensorRole, _ shape: [Int],
+    _ source: some WeightSource, _ role: TensorRole, _ shape: [Int], input: RowQuantization,
     at memory: UnsafeMutableRawPointer, _ kernels: Kernels
   ) throws(DeclipError) {
     let (outputs, inputs) = (shape[0], shape[1])
@@ -199,8 +201,7 @@ struct Int8Layer: @unchecked Sendable {
     }
     let matrix = try QuantizedMatrix(
       rounding: values, outputs: outputs, weightBits: 8, place: "tensor '\(role)'")
-    self.init(
-      matrix, weightBits: 8, input: RowQuantization(bits: 8), at: memory, kernels)
+    self.init(matrix, weightBits: 8, input: input, at: memory, kernels)
   }
 }
 
