@@ -32,6 +32,7 @@
 // chunk for every panel of 16 channels what their sums have too much and what they take besides.
 
 #include "functions.h"
+#include "ticks.h"
 
 enum {
     PANEL = 16,
@@ -694,26 +695,6 @@ INLINE chunk_factors join_chunk(gathering *all, const float peak[LANES],
     store(factors.old, power_of_2((before - highest) * load(factor)));
     store(factors.new, power_of_2((now - highest) * load(factor)));
     return factors;
-}
-
-// The processor's clock.
-static inline uint64_t ticks_now(void) {
-#if defined(__aarch64__)
-    uint64_t ticks;
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
-    return ticks;
-#else
-    return __builtin_readcyclecounter();
-#endif
-}
-
-// Adds the ticks since `since` to a count, if there is one, and returns the time.
-static inline uint64_t count_ticks(uint64_t *count, uint64_t since) {
-    if (!count)
-        return 0;
-    uint64_t now = ticks_now();
-    *count += now - since;
-    return now;
 }
 
 INLINE void attend_rows(const declip_int8_head *head, const operands keys, const operands weights,

@@ -5,6 +5,7 @@
 #include "scalars.h"
 
 #include "functions.h"
+#include "ticks.h"
 
 // The score that any is larger than.
 #define FAR_BELOW (-1e30f)
@@ -131,6 +132,8 @@ static void attend(const declip_int8_head *head, const int16_t *queries, size_t 
     const int16_t *values = (const int16_t *)(mean + size);
     float *scores = scratch;
     int16_t *weights = (int16_t *)(scores + DECLIP_INT8_CHUNK_NARROW);
+    declip_int8_ticks none = {0, 0, 0}, *ticks = head->ticks ? head->ticks : &none;
+    uint64_t since = ticks_now();
     for (size_t r = 0; r < rows; r++, queries += query_stride, output += output_stride) {
         const float factor = query_scale[r] * head->softmax_scale * LOG2_E;
         // What all chunks so far add up to, relative to their highest score.
@@ -146,18 +149,21 @@ static void attend(const declip_int8_head *head, const int16_t *queries, size_t 
                 scores[t] = (float)sum * key_scale[start + t];
                 peak = larger(scores[t], peak);
             }
+            since = count_ticks(&ticks->scores, since);
             const float before = highest;
             highest = larger(peak, highest);
             const float old = power_of_2((before - highest) * factor);
             const float new = power_of_2((peak - highest) * factor);
             const int32_t weight = weigh(scores, count, peak, factor, weight_limit, weights);
             total = total * old + (float)weight * new;
+            since = count_ticks(&ticks->softmax, since);
             for (size_t c = 0; c < size; c++) {
                 int32_t sum = 0;
                 for (size_t t = 0; t < count; t++)
                     sum += weights[t] * values[(start + t) * size + c];
                 sums[c] = sums[c] * old + (float)sum * new;
             }
+            since = count_ticks(&ticks->values, since);
         }
         const float inverse = 1 / total;
         for (size_t c = 0; c < size; c++)

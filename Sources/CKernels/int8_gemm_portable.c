@@ -1,5 +1,5 @@
-// The reference of the product: one output after another, nothing shared with the walk over tiles
-// that the other variants take.
+// The reference of the product: one row and panel after another, nothing shared with the walk over
+// tiles that the other variants take.
 #include "ckernels_float.h"
 #include "int8_tables.h"
 #include "rounding.h"
@@ -41,18 +41,29 @@ static int32_t sum_of(const uint8_t *row, const int8_t *packed, size_t c, size_t
     return sum;
 }
 
-static size_t last_column(size_t n, size_t first_panel, size_t panels) {
-    size_t end = (first_panel + panels) * PANEL;
+// Where panel p ends among n columns.
+static size_t last_column(size_t n, size_t p) {
+    const size_t end = (p + 1) * PANEL;
     return end < n ? end : n;
+}
+
+static size_t last_panel(size_t n, size_t first_panel, size_t panels) {
+    const size_t every = (n + PANEL - 1) / PANEL, end = first_panel + panels;
+    return end < every ? end : every;
 }
 
 static void u8s8_s32(const uint8_t *a, size_t a_stride, const int8_t *packed, size_t rows, size_t n,
                      size_t k, declip_int8_range range, size_t first_panel, size_t panels,
                      int32_t *output, size_t output_stride) {
     (void)range;
-    for (size_t r = 0; r < rows; r++, a += a_stride, output += output_stride)
-        for (size_t c = first_panel * PANEL; c < last_column(n, first_panel, panels); c++)
-            output[c] = sum_of(a, packed, c, k);
+    for (size_t r = 0; r < rows; r++, a += a_stride, output += output_stride) {
+        for (size_t p = first_panel; p < last_panel(n, first_panel, panels); p++) {
+            int32_t sums[PANEL];
+            panel_sums(a, packed + p * PANEL * padded_k(k), k, sums);
+            for (size_t c = p * PANEL; c < last_column(n, p); c++)
+                output[c] = sums[c % PANEL];
+        }
+    }
 }
 
 static float result_of(declip_int8_result result, float output, float value) {
@@ -85,11 +96,15 @@ static void u8s8_f32(const uint8_t *a, size_t a_stride, const int8_t *packed, si
     const declip_int8_epilogue e = *epilogue;
     for (size_t r = 0; r < rows; r++, a += a_stride, output += output_stride) {
         float row_scale = e.row_scale ? e.row_scale[r] : e.tensor_scale;
-        for (size_t c = first_panel * PANEL; c < last_column(n, first_panel, panels); c++) {
-            int32_t sum = sum_of(a, packed, c, k) - e.zero_point * e.column_sum[c];
-            float value = (float)sum * (row_scale * e.column_scale[c]);
-            value += e.bias ? e.bias[c] : 0;
-            output[c] = result_of(e.result, output[c], value);
+        for (size_t p = first_panel; p < last_panel(n, first_panel, panels); p++) {
+            int32_t sums[PANEL];
+            panel_sums(a, packed + p * PANEL * padded_k(k), k, sums);
+            for (size_t c = p * PANEL; c < last_column(n, p); c++) {
+                const int32_t sum = sums[c % PANEL] - e.zero_point * e.column_sum[c];
+                float value = (float)sum * (row_scale * e.column_scale[c]);
+                value += e.bias ? e.bias[c] : 0;
+                output[c] = result_of(e.result, output[c], value);
+            }
         }
     }
 }

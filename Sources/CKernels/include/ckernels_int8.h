@@ -160,7 +160,7 @@ typedef struct declip_int8_head {
     float softmax_scale; // of the scores; above 0
     const void *keys;
     const void *values;
-    declip_int8_ticks *ticks; // null: not counted; the portable kernels never count
+    declip_int8_ticks *ticks; // null: not counted
 } declip_int8_head;
 
 // softmax(Q K^T * softmax_scale) V for one head.
