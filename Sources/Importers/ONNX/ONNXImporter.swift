@@ -23,6 +23,7 @@ enum ONNXImporter {
   static func read(
     _ model: ONNXModel, options: ImportOptions
   ) throws(DeclipError) -> (checkpoint: Checkpoint, reference: ReferenceGraph) {
+    try UnreadGraph.check(model)
     let inputs = try TraceInputs(model)
     guard let pixels = inputs.pixels else {
       throw DeclipError(
