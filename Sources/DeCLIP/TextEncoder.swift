@@ -20,9 +20,11 @@ public final class TextEncoder {
   /// damaged.
   public init(_ model: Model, pool: WorkerPool) throws(DeclipError) {
     guard let tower = model.architecture.text else {
+      let wasAsked = model.container.provenance["options.vision-only"] == "true"
       throw DeclipError(
         .usage, "has no text tower", file: model.path,
-        remedy: "give class embeddings with --embeddings, or convert without --vision-only")
+        remedy: "give class embeddings with --embeddings"
+          + (wasAsked ? ", or convert without --vision-only" : ""))
     }
     guard let data = try model.container.tokenizer() else {
       throw DeclipError(

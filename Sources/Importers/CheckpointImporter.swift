@@ -5,8 +5,9 @@ import Model
 /// Reads checkpoints of other libraries.
 public enum CheckpointImporter {
   /// Reads the checkpoint at `path`: a safetensors file, an index of sharded ones
-  /// (`*.safetensors.index.json`), a file of PyTorch, an ONNX graph, or a folder that holds one of
-  /// them under its usual name. Format and family are told from the content.
+  /// (`*.safetensors.index.json`), a file of PyTorch, an ONNX graph, or a folder that holds some of
+  /// them under their usual names, the first of which that can be read is taken. Format and family
+  /// are told from the content.
   ///
   /// Tensors are views of the memory-mapped files in the source's element type; only matrices
   /// that the source stores transposed are copied. Nothing in a file is ever executed.
@@ -26,9 +27,27 @@ public enum CheckpointImporter {
   public static func readWithReference(
     path: String, options: ImportOptions = ImportOptions()
   ) throws(DeclipError) -> (checkpoint: Checkpoint, reference: ReferenceGraph?) {
-    let path = try Path.isFolder(path) ? checkpoint(in: path) : path
+    guard Path.isFolder(path) else { return try readFile(path: path, options: options) }
+    if let format = FileFormat.package(path) { throw refusal(of: format, path: path) }
+    var refused: [DeclipError] = []
+    for candidate in try CheckpointFolder.candidates(in: path) {
+      do throws(DeclipError) {
+        var (checkpoint, reference) = try readFile(path: candidate, options: options)
+        checkpoint.warnings = refused.map(CheckpointFolder.warning) + checkpoint.warnings
+        return (checkpoint, reference)
+      } catch {
+        guard [.badData, .missingInput].contains(error.kind) else { throw error }
+        refused.append(error)
+      }
+    }
+    throw CheckpointFolder.refusal(refused)
+  }
+
+  private static func readFile(
+    path: String, options: ImportOptions
+  ) throws(DeclipError) -> (checkpoint: Checkpoint, reference: ReferenceGraph?) {
     do {
-      let format = FileFormat.of(try MappedFile(path: path).bytes)
+      let format = FileFormat.of(try MappedFile(path: path).bytes, path: path)
       if case .onnx = format { return try readGraph(path: path, options: options) }
       return (try read(try source(path: path, format), options: options), nil)
     } catch {
@@ -84,8 +103,12 @@ public enum CheckpointImporter {
   ) throws(DeclipError) {
     if options.visionOnly { checkpoint.provenance["options.vision-only"] = "true" }
     guard let text = checkpoint.architecture.text else { return }
-    let tokenizer = try TokenizerImporter.find(
+    var tokenizer = try TokenizerImporter.find(
       path: options.tokenizerPath, beside: source, usesNamedPadToken: usesNamedPadToken)
+    if tokenizer == nil, let above = CheckpointFolder.above(source) {
+      tokenizer = try TokenizerImporter.find(
+        path: nil, beside: above, usesNamedPadToken: usesNamedPadToken)
+    }
     guard let tokenizer else {
       checkpoint.warnings.append(
         "no tokenizer was found beside the file, so texts cannot be encoded: pass --tokenizer"
@@ -107,30 +130,19 @@ public enum CheckpointImporter {
       throw DeclipError(.internal, "is a graph, not a checkpoint", file: path)
     case .safetensorsIndex: return try SafetensorsIndex.read(path: path)
     case .torch: return CheckpointSource(try TorchFile(path: path))
-    case .unsupported(let format, let remedy):
-      throw DeclipError(
-        .badData, "is \(format), which cannot be read", file: path,
-        expected: "an ONNX, safetensors or PyTorch file", remedy: remedy)
+    case .empty, .unsupported: throw refusal(of: format, path: path)
     }
   }
 
-  private static func checkpoint(in folder: String) throws(DeclipError) -> String {
-    for name in usualNames {
-      let path = Path.join(folder, name)
-      if Path.exists(path) { return path }
+  private static func refusal(of format: FileFormat, path: String) -> DeclipError {
+    var (problem, remedy) = ("is empty", "fetch or save it again")
+    if case .unsupported(let name, let other) = format {
+      (problem, remedy) = ("is \(name), which cannot be read", other)
     }
-    throw DeclipError(
-      .missingInput, "holds no checkpoint under a usual name", file: folder,
-      expected: usualNames.joined(separator: ", "),
-      remedy: "name the checkpoint file itself")
+    return DeclipError(
+      .badData, problem, file: path, expected: "an ONNX, safetensors or PyTorch file",
+      remedy: remedy)
   }
-
-  /// In order of preference.
-  private static let usualNames = [
-    "model.safetensors", "open_clip_model.safetensors", "model.safetensors.index.json",
-    "open_clip_model.safetensors.index.json", "pytorch_model.bin", "open_clip_pytorch_model.bin",
-    "model.onnx",
-  ]
 
   private static func provenance(of source: CheckpointSource) -> [String: String] {
     var entries = ["source.format": source.format]

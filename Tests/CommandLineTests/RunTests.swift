@@ -224,6 +224,22 @@ import Vision
     #expect(outcome.output.contains("b          100.0 %  1.0000"))
   }
 
+  /// Where no flag dropped the text tower, none is named.
+  @Test func modelsWithoutTextAskForEmbeddings() throws {
+    let vision = folder("vision.declip")
+    #expect(
+      try convert(
+        Repository.path("Tests/Goldens/onnx/openclip-image-legacy14.onnx"), "-o", vision
+      ).status == 0)
+    for command in ["classify", "segment"] {
+      let refusal = try run(command, scene, "--model", vision, "--classes", "a,b")
+      #expect(refusal.status == 64)
+      #expect(
+        refusal.errors
+          == "error: \(vision): has no text tower; give class embeddings with --embeddings\n")
+    }
+  }
+
   @Test(arguments: [("dense", 128), ("content", 256), ("context", 256)])
   func writesFeatures(kind: String, width: Int) throws {
     let path = folder("features.npy")

@@ -250,7 +250,7 @@ import Testing
       #expect(
         error.description
           == "node 'last' (Loop): the operator Loop is not supported, expected an operator of "
-          + "formats/onnx-coverage.md; opset 17")
+          + "formats/onnx-coverage.md, operator set 17")
     }
   }
 }

@@ -342,6 +342,13 @@ struct BlockRecognition {
     of branch: String, at end: String, _ place: String
   ) throws(DeclipError) -> (layer: LinearLayer, innerNorm: NormLayer?, source: String) {
     guard let layer = layers.linear(computing: end), layer.outputs == width else {
+      if let node = graph.producer(of: end), isLayerScale(node) {
+        throw DeclipError(
+          .badData, "\(branch) ends in a layer scale, \(node.place), which is not read yet",
+          place: place, expected: "a linear layer of \(width) columns, as CLIP has",
+          remedy: "multiply the scale into the weight and bias of the layer before it, and export"
+            + " again")
+      }
       let name = graph.producer(of: end)?.place ?? "'\(end)'"
       throw DeclipError(
         .badData, "\(branch) ends at \(name)", place: place,
@@ -349,5 +356,11 @@ struct BlockRecognition {
     }
     let innerNorm = layers.norm(computing: layer.input)
     return (layer, innerNorm, innerNorm?.input ?? layer.input)
+  }
+
+  /// Whether a node multiplies every channel by a constant of its own, as DINOv2's blocks do.
+  private func isLayerScale(_ node: Node) -> Bool {
+    node.operation == "Mul"
+      && node.inputs.contains { graph.isConstant($0) && graph.count($0) == width }
   }
 }

@@ -23,6 +23,7 @@ enum ONNXImporter {
   static func read(
     _ model: ONNXModel, options: ImportOptions
   ) throws(DeclipError) -> (checkpoint: Checkpoint, reference: ReferenceGraph) {
+    try UnreadGraph.check(model)
     let inputs = try TraceInputs(model)
     guard let pixels = inputs.pixels else {
       throw DeclipError(
@@ -35,7 +36,10 @@ enum ONNXImporter {
     var text: (tower: RecognisedTower, table: String)?
     if let tokens = inputs.tokens, !options.visionOnly { text = try towers.text(ids: tokens.name) }
     var assembly = Assembly(graph: graph, options: options)
-    let checkpoint = try assembly.checkpoint(vision, patches, text)
+    var checkpoint = try assembly.checkpoint(vision, patches, text)
+    if !options.visionOnly, let name = inputs.strangeIds {
+      checkpoint.warnings.append(leftOutText("input \(quoted(name, limit: 60))"))
+    }
     let reference = ReferenceGraph(
       graph: graph, inputs: inputs, visionOutput: vision.output, textOutput: text?.tower.output)
     return (checkpoint, reference)

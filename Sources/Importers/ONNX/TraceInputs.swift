@@ -76,6 +76,10 @@ struct TraceInputs {
     tokenType = tokens.flatMap { types[$0.0] } ?? .int64
   }
 
+  /// An input of integers that no token embedding reads, in a graph without any; nil where all are
+  /// understood.
+  var strangeIds: String? { tokens == nil ? others.first?.name : nil }
+
   /// Values for every input. Texts end in `endToken`, by default the highest id, at
   /// different places.
   func values(seed: UInt64, endToken: Int? = nil) -> [String: Value] {

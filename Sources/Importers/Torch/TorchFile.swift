@@ -69,7 +69,9 @@ public struct TorchFile: Sendable {
     guard let pickle = pickles.first, pickles.count == 1 else {
       throw DeclipError(
         .badData, "is a zip archive with \(pickles.isEmpty ? "no" : "several") data.pkl",
-        expected: "an archive that torch.save wrote")
+        expected: "an archive that torch.save wrote",
+        remedy: pickles.isEmpty
+          ? "unpack it, and give the ONNX, safetensors or PyTorch file in it" : nil)
     }
     return String(pickle.name.dropLast(name.count))
   }

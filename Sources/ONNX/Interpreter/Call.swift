@@ -128,7 +128,8 @@ struct Call {
     guard shape.count <= largestRank, let count = elementCount(shape, upTo: limit) else {
       throw error(
         "the result would have the extents \(shape.prefix(largestRank))",
-        expected: "at most \(largestRank) extents and \(limit) elements")
+        expected: "at most \(largestRank) extents and \(limit) elements",
+        remedy: Self.smallerInput)
     }
     try take(count, bytes: bytes)
     return count
@@ -138,7 +139,8 @@ struct Call {
   func take(_ count: Int, bytes: Int) throws(DeclipError) {
     guard memory.take(count, bytes: bytes) else {
       throw error(
-        "needs room for \(count) x \(bytes) bytes", expected: "at most \(memory.left) bytes")
+        "needs room for \(count) x \(bytes) bytes", expected: "at most \(memory.left) bytes",
+        remedy: Self.smallerInput)
     }
   }
 
@@ -148,16 +150,21 @@ struct Call {
     guard work.spend(count, each: each) else {
       throw error(
         "computes more than a file of its size has reason to",
-        expected: "work in proportion to the file")
+        expected: "work in proportion to the file", remedy: Self.smallerInput)
     }
   }
 
   // MARK: Errors
 
   /// An error at this node.
-  func error(_ problem: String, expected: String? = nil) -> DeclipError {
-    DeclipError(.badData, problem, place: node.place, expected: expected)
+  func error(
+    _ problem: String, expected: String? = nil, remedy: String? = nil
+  ) -> DeclipError {
+    DeclipError(.badData, problem, place: node.place, expected: expected, remedy: remedy)
   }
+
+  /// What to do where a graph takes more than a file of its size may.
+  private static let smallerInput = "export with a smaller input"
 
   /// Numbers for an error, which may be as many as an operand has elements.
   func list<Number>(_ numbers: [Number]) -> String {

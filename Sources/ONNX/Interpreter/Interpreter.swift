@@ -97,14 +97,15 @@ public struct Interpreter: Sendable {
   func run(
     _ node: Node, _ inputs: [Value?], _ memory: Allowance
   ) throws(DeclipError) -> [Value] {
-    guard node.domain.isEmpty || node.domain == "com.microsoft",
+    // Others of that domain have names of the standard and another meaning.
+    guard node.domain.isEmpty || node.domain == "com.microsoft" && gelus.contains(node.operation),
       let operation = operators[node.operation]
     else {
       let domain = node.domain.isEmpty ? "" : node.domain + "."
       throw DeclipError(
         .badData, "the operator \(domain)\(node.operation) is not supported",
-        place: node.place, expected: "an operator of formats/onnx-coverage.md",
-        remedy: "opset \(model.opset)")
+        place: node.place,
+        expected: "an operator of formats/onnx-coverage.md, operator set \(model.opset)")
     }
     let call = Call(node: node, inputs: inputs, opset: model.opset, memory: memory, work: work)
     return try operation(call)

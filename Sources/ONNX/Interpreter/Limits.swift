@@ -36,16 +36,25 @@ final class Allowance {
   }
 }
 
-/// How much an interpreter may compute, in proportion to the size of the model's files: weights are
-/// used once for every token, so the work of a model that does anything sensible is proportional
-/// to their number, and a small file cannot ask for hours.
+/// How much an interpreter may compute over all its runs, in proportion to the size of the model's
+/// files, so that a small file cannot ask for hours.
+///
+/// What an honest vision transformer takes, in steps: a product's multiplication and addition are a
+/// sixteenth of one, an element that a node reads or writes one to four. Weights of `F` bytes in
+/// float32, used once for each of `T` tokens, take `F / 4 * T / 16` in a run, 95 a byte for the
+/// 6,100 tokens of 1,100 px and patches of 14. Recognition compares tokens with tokens about 35 times
+/// in each of `L` blocks of `H` heads, 15 steps for each of `H * T * T` scores: `525 * L * H * T * T`.
+/// Scores and what follows them, 8 bytes for each, have to fit the memory, `2 * F` and 48 MB, so
+/// that `H * T * T` is at most `F / 4` and 6 million: 1,600 steps a byte for 12 blocks, 3,200 for 24,
+/// 5,300 for 40. Twice 4096 steps a byte is therefore more than any graph takes that memory admits.
 final class WorkLimit: Sendable {
   private let left: Atomic<Int>
 
-  /// Steps of about a nanosecond, for a file of `fileSize` bytes: half a second, and 512 for each
-  /// byte. A float of four bytes that is used for 4096 tokens of a picture takes about as many.
+  /// Steps of about a nanosecond for a file of `fileSize` bytes: half a second, and for each byte
+  /// 512 in small files, 8192 from 30 MB on.
   init(fileSize: Int) {
-    left = Atomic(min(fileSize, 1 << 50) * 512 + 1 << 29)
+    let size = min(fileSize, 1 << 40)
+    left = Atomic(size * min(8192, 512 + size >> 12) + 1 << 29)
   }
 
   /// Uses up `count` times `each` steps; false once there are none left.

@@ -10,6 +10,9 @@ let operators: [String: OperatorFunction] = [
   attentionOperators, resizeOperators,
 ].reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 
+/// The operators of ONNX Runtime's own domain that are run.
+let gelus: Set = ["QuickGelu", "FastGelu", "Gelu"]
+
 extension Interpreter {
   /// The names of the supported operators, sorted.
   public static var supportedOperators: [String] { operators.keys.sorted() }

@@ -171,7 +171,7 @@ private struct Reader {
         .badData, "is computed by a node and stored too", place: "value \(name.debugDescription)")
     }
     return Graph(
-      nodes: nodes, initializers: initializers,
+      nodes: try NodeOrder.sorted(nodes), initializers: initializers,
       inputs: inputs.filter { initializers[$0.name] == nil }, outputs: outputs)
   }
 

@@ -75,7 +75,7 @@ import Testing
     ("index path traversal", "expected a plain file name in the folder", 15),
     ("torch", "is not in the archive", 14), ("os.system", "which is not data", 32),
     ("zip bomb", "is compressed", 10), ("zip fields", "another size in its local header", 18),
-    ("cycles", "is computed by no node before", 16), ("cycles", "two nodes compute", 70),
+    ("cycles", "waits in a circle", 16), ("cycles", "two nodes compute", 70),
     ("length lies", "protobuf encoding breaks", 93), ("length lies", "reaches beyond the end", 4),
     ("deep recursion", "nested deeper than", 20), ("truncation", "badData", 300),
     ("absurd dimensions", "lies outside its storage", 23),

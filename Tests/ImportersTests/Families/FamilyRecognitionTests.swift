@@ -44,6 +44,22 @@ import Testing
     #expect(!dropped.warnings.contains { $0.contains("left out") })
   }
 
+  @Test func textTowersThatAreNotReadAreSaidToBeLeftOut() throws {
+    var architecture = Architecture.smallCLIP
+    architecture.text = nil
+    let name = "text.transformer.embeddings.word_embeddings.weight"
+    let tensors =
+      OpenCLIP(text: .plain).foreignTensors(of: architecture) + [.float32(name, [1])]
+    let text =
+      "the text tower ('\(name)') is of a kind that is not read and was left out: declip-run needs"
+      + " class embeddings with --embeddings"
+    #expect(try read(tensors).warnings.contains(text))
+    #expect(
+      try !read(tensors, ImportOptions(visionOnly: true)).warnings.contains {
+        $0.contains("--embeddings")
+      })
+  }
+
   @Test(arguments: models.indices)
   func headsAreThoseAskedFor(index: Int) throws {
     let (layout, architecture) = Self.models[index]
@@ -159,20 +175,14 @@ import Testing
     }
   }
 
-  @Test func unknownFilesSayWhatWasLookedFor() {
+  @Test func unknownFilesSayWhatIsRead() {
     expectError(
-      "none of its 2 tensors tells a family that can be read (the first are 'a.weight',"
-        + " 'b.weight'), expected eva02-timm with 'visual.trunk.cls_token' and"
-        + " 'visual.trunk.blocks.0.attn.q_proj.weight' and"
-        + " 'visual.trunk.blocks.0.mlp.fc1_g.weight', or eva02 with 'visual.cls_token' and"
-        + " 'visual.blocks.0.attn.q_proj.weight' and 'visual.blocks.0.mlp.w1.weight', or"
-        + " transformers-clip with 'vision_model.embeddings.class_embedding' and"
-        + " 'vision_model.embeddings.patch_embedding.weight', or openclip-custom-text with"
-        + " 'visual.class_embedding' and 'visual.transformer.resblocks.0.attn.in_proj_weight'"
-        + " and 'text.token_embedding.weight', or openclip with 'visual.class_embedding' and"
-        + " 'visual.transformer.resblocks.0.attn.in_proj_weight'"
+      "its 2 tensors tell no family that is known (the first is 'a.weight'), expected a CLIP,"
+        + " OpenCLIP, EVA02-CLIP or DeCLIP model"
     ) { try read([.float32("a.weight", [1]), .float32("b.weight", [1])]) }
-    #expect { try read([]) } throws: { "\($0)".hasPrefix("the file holds no tensors, expected ") }
+    expectError(
+      "the file holds no tensors, expected a CLIP, OpenCLIP, EVA02-CLIP or DeCLIP model"
+    ) { try read([]) }
   }
 
   @Test(arguments: ["99", "99999", "999999", "99999999999999999999", "x", "-1", ""])

@@ -123,6 +123,7 @@ import Testing
     #expect(error?.problem == "the result would have the extents [1048576]")
     // 48 MB hold ten of them and, at eight bytes an element, not what an eleventh may need.
     #expect(error?.place == "node 'n10' (ConstantOfShape)")
+    #expect(error?.remedy == "export with a smaller input")
   }
 
   /// A hundred thousand nodes in a row: neither the stack nor quadratic time suffers.

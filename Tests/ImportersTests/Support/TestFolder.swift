@@ -23,6 +23,12 @@ final class TestFolder {
     try write(name, Array(text.utf8))
   }
 
+  /// Makes a folder inside.
+  func makeFolder(_ name: String) throws {
+    try FileManager.default.createDirectory(
+      atPath: self(name), withIntermediateDirectories: true)
+  }
+
   deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 

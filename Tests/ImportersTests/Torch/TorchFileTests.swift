@@ -142,7 +142,8 @@ import Testing
 
   @Test func otherArchivesAreRefused() {
     expectRefusal(
-      "is a zip archive with no data.pkl, expected an archive that torch.save wrote",
+      "is a zip archive with no data.pkl, expected an archive that torch.save wrote; unpack it, and"
+        + " give the ONNX, safetensors or PyTorch file in it",
       ZipWriter([.init("a/weights.npy", [])]).bytes)
     expectRefusal(
       "is a zip archive with several data.pkl, expected an archive that torch.save wrote",
