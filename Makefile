@@ -11,8 +11,9 @@ C_SOURCES := $(shell find Sources Tests -name '*.[ch]' -not -path '*/CONNX/*' -o
 
 HAS_VNNI = $(shell grep -wom1 avx512_vnni /proc/cpuinfo 2>/dev/null)
 
-# The suites whose results depend on the kernels chosen; RuntimeTests compare all sets with each other.
-NUMERIC_SUITES := DeCLIPTests|QuantizationTests|CommandLineTests
+# The suites whose results are the numbers of the kernels chosen; RuntimeTests compare all sets with
+# each other whatever is chosen.
+NUMERIC_SUITES := DigestTests|Int8EngineTests|QuantizedEngineTests|CalibratorTests|MeasuringTests
 
 .PHONY: demo test test-sets test-arm test-vnni test-large build packages lint format onnx-proto clean
 
@@ -30,6 +31,7 @@ test: packages
 
 ## test-sets: run the numeric suites once with every instruction set of this processor
 test-sets: build
+	@mkdir -p $(TEST_BUILD)
 	@for set in $$($(BUILD)/declip-run kernels | cut -d' ' -f1); do \
 	  echo "DECLIP_CPU=$$set:"; \
 	  DECLIP_CPU=$$set swift test -c release --scratch-path $(TEST_BUILD) \

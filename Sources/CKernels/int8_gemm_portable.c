@@ -34,11 +34,13 @@ static void pack_weights(const int8_t *weights, size_t n, size_t k, declip_int8_
     }
 }
 
-static int32_t sum_of(const uint8_t *row, const int8_t *packed, size_t c, size_t k) {
-    int32_t sum = 0;
-    for (size_t i = 0; i < k; i++)
-        sum += row[i] * packed[place(c, i, k)];
-    return sum;
+// The sums of a row and the 16 channels of a panel; what pads a row meets weights of zero.
+static void panel_sums(const uint8_t *row, const int8_t *panel, size_t k, int32_t sums[PANEL]) {
+    memset(sums, 0, PANEL * sizeof *sums);
+    for (size_t i = 0; i < padded_k(k); i += GROUP, panel += PANEL * GROUP)
+        for (size_t c = 0; c < PANEL; c++)
+            for (size_t t = 0; t < GROUP; t++)
+                sums[c] += row[i + t] * panel[c * GROUP + t];
 }
 
 // Where panel p ends among n columns.
